@@ -1,0 +1,62 @@
+"""What the server asks of a storage: a working view to decide on, durable batches, snapshots.
+
+One writer: the processor. It applies records against `view`, hands their changes to `write`, and
+calls `commit` for all that was written since the last commit. Commits are durable in order; the
+view already shows what is not yet durable, so whoever acts outside waits for the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import msgspec
+
+from rtour.engine.changes import Change
+from rtour.engine.commands import Document
+from rtour.engine.model import Entry, Invocation, Timer
+from rtour.engine.view import View
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """What a restart must redo: running invocations, stored documents, the place in the log."""
+
+    last_sequence: int
+    last_at: int
+    running: list[Invocation]
+    documents: list[Document]
+
+
+class Storage(Protocol):
+    """Rows of the engine's changes, durable in batches."""
+
+    @property
+    def view(self) -> View:
+        """The working state, with all that was written, durable or not."""
+
+    def recover(self) -> Recovered:
+        """Read what a restart needs. Called once, before anything is written."""
+
+    def write(self, changes: Iterable[Change], *, sequence: int, at: int) -> None:
+        """Apply the changes of one record to the working state and the open batch."""
+
+    def commit(self, done: Callable[[BaseException | None], None]) -> None:
+        """Make the open batch durable and call `done` on the event loop.
+
+        At most one commit is under way; `write` may go on meanwhile, for the next batch.
+        """
+
+    def journal(self, invocation: Invocation) -> list[Entry]:
+        """The first `invocation.journal_length` entries."""
+
+    def object_state(self, service: str, key: str, *, committed: bool) -> dict[bytes, bytes]:
+        """All state of an object, sorted; `committed` leaves out what is not yet durable."""
+
+    def timers_after(self, after: Timer | None, limit: int) -> list[Timer]:
+        """Stored timers in order of time, beginning behind `after`."""
+
+    def expired(self, at: int, limit: int) -> list[tuple[str, bool]]:
+        """Completed invocations past retention: (id, True) all of it, (id, False) the journal."""
+
+    def close(self) -> None:
+        """Finish the commit under way and let go of the file."""

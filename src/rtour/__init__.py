@@ -1,0 +1,1 @@
+"""rtour: durable execution in one package."""

@@ -7,12 +7,14 @@ the epoch, taken from the record that caused them; durations end in `_ms`.
 from __future__ import annotations
 
 import enum
+from typing import dataclass_transform
 
 import msgspec
 
 from rtour.protocol.messages import Failure, Future, Value
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Struct(msgspec.Struct, frozen=True, gc=False):
     """An immutable value of the engine."""
 

@@ -10,10 +10,12 @@ Conventions: field names are the protocol's; `None` means an absent optional fie
 from __future__ import annotations
 
 import enum
+from typing import dataclass_transform
 
 import msgspec
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Struct(msgspec.Struct, frozen=True, gc=False):
     """A protocol value: immutable, compared by content."""
 

@@ -446,3 +446,16 @@ COMMAND_TYPES: dict[type, MessageType] = {
     GetInvocationOutput: MessageType.GET_INVOCATION_OUTPUT,
     CompleteAwakeable: MessageType.COMPLETE_AWAKEABLE,
 }
+
+MESSAGE_TYPES: dict[type, MessageType] = {
+    Start: MessageType.START,
+    Suspension: MessageType.SUSPENSION,
+    Error: MessageType.ERROR,
+    End: MessageType.END,
+    CommandAck: MessageType.COMMAND_ACK,
+    ProposeRunCompletion: MessageType.PROPOSE_RUN_COMPLETION,
+    AwaitingOn: MessageType.AWAITING_ON,
+    ProposeRunCompletionAck: MessageType.PROPOSE_RUN_COMPLETION_ACK,
+    **COMMAND_TYPES,
+}
+"""The type code of each message struct; a Notification carries its own."""

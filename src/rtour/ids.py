@@ -1,0 +1,255 @@
+"""Restate's ids: make and parse them, byte for byte (server-semantics §1).
+
+    inv_1 + b62(partition key u64) + b62(uuid u128)         an invocation; 24 bytes in binary
+    dp_1, sub_1 + b62(ULID u128)                            a deployment, a subscription
+    sign_1, prom_1 + base64url(24 bytes + index u32)        an awakeable (prom_1: the old kind)
+
+All functions are pure: the clock's milliseconds and random bytes are handed in. xxhash is
+imported where it is used, because the SDK parses ids but never places a key in a partition.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from typing import Final
+
+from rtour.errors import InvalidId
+
+INVOCATION_BYTES: Final = 24
+"""Partition key (8, big-endian), then uuid (16, big-endian)."""
+
+BUCKETS: Final = 512
+"""Plain services have no key: their invocations are spread over this many partition keys."""
+
+_ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_DIGITS: Final = {char: digit for digit, char in enumerate(_ALPHABET)}
+_CODEC_VERSION: Final = "1"
+_U64_WIDTH: Final = 11
+_U128_WIDTH: Final = 22
+_PREFIXES: Final = frozenset({"inv", "dp", "sub", "snap", "sign", "prom", "mut", "vq"})
+
+
+# --- base62 ------------------------------------------------------------------------------------
+
+
+def b62_encode(number: int, width: int, size: int) -> str:
+    """A number of `size` bytes; its bytes are swapped first, as Restate does."""
+    rest = int.from_bytes(number.to_bytes(size, "big"), "little")
+    digits = []
+    while rest:
+        rest, digit = divmod(rest, 62)
+        digits.append(_ALPHABET[digit])
+    return "".join(reversed(digits)).rjust(width, "0")
+
+
+def b62_decode(text: str, size: int) -> int:
+    """The number written by `b62_encode`."""
+    number = 0
+    for char in text:
+        digit = _DIGITS.get(char)
+        if digit is None:
+            raise InvalidId("base62 decode error")
+        number = number * 62 + digit
+    if number >> (8 * size):
+        raise InvalidId("base62 decode error")
+    return int.from_bytes(number.to_bytes(size, "little"), "big")
+
+
+def _payload(text: str, prefix: str, length: int) -> str:
+    """What follows `<prefix>_1`; the order of checks is Restate's, as are the messages."""
+    found, underscore, rest = text.partition("_")
+    if not underscore:
+        raise InvalidId("bad format")
+    if found not in _PREFIXES:
+        raise InvalidId(f"unrecognized resource type: {found}")
+    if found != prefix:
+        raise InvalidId("id doesn't match the expected type")
+    if not rest:
+        raise InvalidId("bad length")
+    if rest[0] != _CODEC_VERSION:
+        raise InvalidId("unrecognized codec version")
+    if length and len(rest) != 1 + length:
+        raise InvalidId("bad length")
+    return rest[1:]
+
+
+# --- invocations -------------------------------------------------------------------------------
+
+
+def make_invocation_id(partition_key: int, uuid: int) -> str:
+    return "inv_1" + b62_encode(partition_key, _U64_WIDTH, 8) + b62_encode(uuid, _U128_WIDTH, 16)
+
+
+def parse_invocation_id(text: str) -> tuple[int, int]:
+    """(partition key, uuid); InvalidId when it is none."""
+    payload = _payload(text, "inv", _U64_WIDTH + _U128_WIDTH)
+    return b62_decode(payload[:_U64_WIDTH], 8), b62_decode(payload[_U64_WIDTH:], 16)
+
+
+def invocation_id_to_bytes(text: str) -> bytes:
+    """The binary form, as Start carries it."""
+    partition_key, uuid = parse_invocation_id(text)
+    return partition_key.to_bytes(8, "big") + uuid.to_bytes(16, "big")
+
+
+def invocation_id_from_bytes(raw: bytes) -> str:
+    if len(raw) != INVOCATION_BYTES:
+        raise InvalidId("bad length")
+    return make_invocation_id(int.from_bytes(raw[:8], "big"), int.from_bytes(raw[8:], "big"))
+
+
+# --- deployments and subscriptions ---------------------------------------------------------------
+
+
+def deployment_id(uuid: int) -> str:
+    return "dp_1" + b62_encode(uuid, _U128_WIDTH, 16)
+
+
+def parse_deployment_id(text: str) -> int:
+    return b62_decode(_payload(text, "dp", _U128_WIDTH), 16)
+
+
+def subscription_id(uuid: int) -> str:
+    return "sub_1" + b62_encode(uuid, _U128_WIDTH, 16)
+
+
+def parse_subscription_id(text: str) -> int:
+    return b62_decode(_payload(text, "sub", _U128_WIDTH), 16)
+
+
+# --- awakeables --------------------------------------------------------------------------------
+
+
+def awakeable_id(invocation_id: str, signal_index: int) -> str:
+    raw = invocation_id_to_bytes(invocation_id) + signal_index.to_bytes(4, "big")
+    return "sign_1" + base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def parse_awakeable_id(text: str) -> tuple[str, int]:
+    """(invocation id, signal index); `prom_1` ids hold a journal index in its place."""
+    kind = "prom" if text.startswith("prom_") else "sign"
+    payload = _payload(text, kind, 0).rstrip("=")
+    try:
+        raw = base64.b64decode(payload + "=" * (-len(payload) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidId("base64 decode error") from None
+    if len(raw) != INVOCATION_BYTES + 4:
+        raise InvalidId("bad length")
+    return (
+        invocation_id_from_bytes(raw[:INVOCATION_BYTES]),
+        int.from_bytes(raw[INVOCATION_BYTES:], "big"),
+    )
+
+
+# --- partition keys ----------------------------------------------------------------------------
+
+
+def key_partition(key: str) -> int:
+    """Where a virtual object or workflow of this key lives: the service's name plays no part."""
+    return _xxh3(key.encode() + b"\xff")  # Rust ends a hashed string with 0xFF
+
+
+def service_partition(service: str, bucket: int) -> int:
+    """Where a plain service's invocations of one bucket live."""
+    return _xxh3(
+        service.encode() + b"\xff" + b"unscoped/service\xff" + bucket.to_bytes(8, "little")
+    )
+
+
+def idempotent_bucket(idempotency_key: str) -> int:
+    """The same key comes to the same bucket, so that a repeated request meets the first."""
+    return key_partition(idempotency_key) % BUCKETS
+
+
+def _xxh3(data: bytes) -> int:
+    import xxhash  # noqa: PLC0415 - the SDK installs without it
+
+    return int(xxhash.xxh3_64_intdigest(data))
+
+
+# --- uuids -------------------------------------------------------------------------------------
+
+
+def idempotent_uuid(service: str, key: str | None, handler: str, idempotency_key: str) -> int:
+    """The same request has the same uuid: duplicates are found by id alone."""
+    parts = ["ik", service, *([] if key is None else [key]), handler, idempotency_key]
+    return _digest(parts)
+
+
+def workflow_uuid(service: str, key: str) -> int:
+    """A workflow runs once per key, hence its `run` has one uuid."""
+    return _digest(["wf", service, key])
+
+
+def _digest(parts: list[str]) -> int:
+    return int.from_bytes(hashlib.sha256(",".join(parts).encode()).digest()[:16], "big")
+
+
+def ulid(ms: int, entropy: bytes) -> int:
+    """48 bits of time, 80 bits of entropy: sorts by time."""
+    assert len(entropy) == 10, f"{len(entropy)} bytes of entropy instead of 10"
+    assert 0 <= ms < 1 << 48, f"{ms} ms do not fit 48 bits"
+    return ms << 80 | int.from_bytes(entropy, "big")
+
+
+def ulid_time_ms(uuid: int) -> int:
+    return uuid >> 80
+
+
+# --- hashes of contents ------------------------------------------------------------------------
+
+
+def random_seed(id_bytes: bytes) -> int:
+    """The seed Restate derives from an invocation's id: SipHash-1-3 of its hashed bytes."""
+    return _siphash13(len(id_bytes).to_bytes(8, "little") + id_bytes)
+
+
+def state_version(state: dict[bytes, bytes]) -> str:
+    """The fingerprint of an object's whole state, for compare-and-set by the admin API."""
+    digest = hashlib.sha256()
+    for index, key in enumerate(sorted(state)):
+        digest.update(index.to_bytes(8, "big"))
+        digest.update(b"\x01" + key + b"\x02" + state[key] + b"\x03")
+    return base64.urlsafe_b64encode(digest.digest()).decode().rstrip("=")
+
+
+_U64: Final = 0xFFFF_FFFF_FFFF_FFFF
+
+
+def _siphash13(data: bytes) -> int:
+    """SipHash with one compression and three finalisation rounds and the all-zero key."""
+    state = (
+        0x736F6D6570736575,
+        0x646F72616E646F6D,
+        0x6C7967656E657261,
+        0x7465646279746573,
+    )
+    tail = len(data) % 8
+    padded = data + bytes(7 - tail) + bytes([len(data) & 0xFF])
+    for offset in range(0, len(padded), 8):
+        word = int.from_bytes(padded[offset : offset + 8], "little")
+        v0, v1, v2, v3 = _sip_round(state[0], state[1], state[2], state[3] ^ word)
+        state = (v0 ^ word, v1, v2, v3)
+    state = (state[0], state[1], state[2] ^ 0xFF, state[3])
+    for _ in range(3):
+        state = _sip_round(*state)
+    return state[0] ^ state[1] ^ state[2] ^ state[3]
+
+
+def _sip_round(v0: int, v1: int, v2: int, v3: int) -> tuple[int, int, int, int]:
+    v0 = (v0 + v1) & _U64
+    v1 = _rotl(v1, 13) ^ v0
+    v0 = _rotl(v0, 32)
+    v2 = (v2 + v3) & _U64
+    v3 = _rotl(v3, 16) ^ v2
+    v0 = (v0 + v3) & _U64
+    v3 = _rotl(v3, 21) ^ v0
+    v2 = (v2 + v1) & _U64
+    v1 = _rotl(v1, 17) ^ v2
+    return v0, v1, _rotl(v2, 32), v3
+
+
+def _rotl(value: int, bits: int) -> int:
+    return (value << bits | value >> (64 - bits)) & _U64

@@ -1,0 +1,111 @@
+"""The protocol's public face: frames on a stream, and messages in frames (service-protocol §3).
+
+    bytes --Decoder.feed--> Decoder.next_frame() -> Frame --decode--> Message
+    Message --encode--> bytes
+
+No I/O here: the caller owns the stream and tells which protocol version was negotiated. Frames
+are kept apart from messages so that a server can store the bytes a service sent, untouched.
+
+A frame is an 8-byte big-endian header (type u16, flags u16, length u32) and a payload. The one
+flag asks for an acknowledgement. A Decoder that failed stays failed: past a broken frame there is
+no way to find the next one.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final, NamedTuple
+
+from rtour.errors import MessageTooLarge, ProtocolError
+from rtour.protocol.decoding import MAX_FUTURE_DEPTH, decode
+from rtour.protocol.encoding import encode_payload
+from rtour.protocol.messages import MESSAGE_TYPES, Message, Notification
+
+__all__ = [
+    "ACK_REQUESTED",
+    "DEFAULT_MAX_MESSAGE_BYTES",
+    "HEADER_BYTES",
+    "MAX_FUTURE_DEPTH",
+    "Decoder",
+    "Frame",
+    "decode",
+    "encode",
+    "encode_payload",
+    "frame",
+]
+
+HEADER_BYTES: Final = 8
+ACK_REQUESTED: Final = 0x8000
+DEFAULT_MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
+_HEADER: Final = struct.Struct(">HHI")
+
+
+class Frame(NamedTuple):
+    """A frame as it came: its payload is not looked at yet."""
+
+    type: int
+    flags: int
+    payload: bytes
+
+    @property
+    def ack_requested(self) -> bool:
+        return bool(self.flags & ACK_REQUESTED)
+
+
+def frame(type: int, payload: bytes, flags: int = 0) -> bytes:  # noqa: A002
+    """A payload with its header in front."""
+    return _HEADER.pack(type, flags, len(payload)) + payload
+
+
+def encode(message: Message, version: int = 7, ack: bool = False) -> bytes:
+    """A message as a whole frame; `ack` asks the receiver to confirm it."""
+    code = message.type if isinstance(message, Notification) else MESSAGE_TYPES[type(message)]
+    payload = encode_payload(message, version)
+    return _HEADER.pack(code, ACK_REQUESTED if ack else 0, len(payload)) + payload
+
+
+class Decoder:
+    """Cuts a byte stream into frames; the stream may be split anywhere."""
+
+    __slots__ = ("_buffer", "_error", "_max_message_bytes")
+
+    def __init__(self, max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES) -> None:
+        self._buffer = bytearray()
+        self._error: ProtocolError | None = None
+        self._max_message_bytes = max_message_bytes
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes from the stream."""
+        if self._error is None:
+            self._buffer += data
+
+    def next_frame(self) -> Frame | None:
+        """The next whole frame, or None while more bytes are needed."""
+        if self._error is not None:
+            raise self._error
+        buffer = self._buffer
+        if len(buffer) < HEADER_BYTES:
+            return None
+        code, flags, size = _HEADER.unpack_from(buffer)
+        if size > self._max_message_bytes:
+            raise self._fail(code, size)
+        end = HEADER_BYTES + size
+        if len(buffer) < end:
+            return None
+        payload = bytes(buffer[HEADER_BYTES:end])
+        del buffer[:end]  # bytearrays drop a prefix without moving the rest
+        return Frame(code, flags, payload)
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of a frame not complete yet; above zero at the end of a stream, it was cut."""
+        return len(self._buffer)
+
+    def _fail(self, code: int, size: int) -> ProtocolError:
+        self._error = MessageTooLarge(
+            571,
+            f"a message of type 0x{code:04x} has {size} bytes, "
+            f"but at most {self._max_message_bytes} are allowed",
+        )
+        self._buffer.clear()
+        return self._error

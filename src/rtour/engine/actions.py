@@ -26,6 +26,12 @@ class AbortAttempt(Struct):
     id: str
 
 
+class RetryNow(Struct):
+    """If the invocation waits for its next attempt, make it now."""
+
+    id: str
+
+
 class PauseAttempt(Struct):
     """Close the input of the running attempt, so that it ends soon."""
 
@@ -113,4 +119,6 @@ class Respond(Struct):
     response: Response
 
 
-Action = StartAttempt | AbortAttempt | PauseAttempt | Notify | AckEntry | SetTimer | Respond
+Action = (
+    StartAttempt | AbortAttempt | RetryNow | PauseAttempt | Notify | AckEntry | SetTimer | Respond
+)

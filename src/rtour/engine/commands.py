@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from rtour.engine.model import (
     AttemptError,
+    CallerSink,
     DocumentKind,
     Sink,
     Source,
@@ -135,6 +136,13 @@ class AttemptExhausted(Struct):
     pause: bool
 
 
+class AttemptPaused(Struct):
+    """A pause was asked for while no attempt was open: it takes effect now."""
+
+    id: str
+    attempt: int
+
+
 class AttemptEnded(Struct):
     """The attempt sent End: the last Output of the journal is the result."""
 
@@ -143,11 +151,9 @@ class AttemptEnded(Struct):
 
 
 class Complete(Struct):
-    """A completion for another invocation's journal."""
+    """A completion for the journal that `sink` names."""
 
-    id: str
-    completion_id: int
-    type: int
+    sink: CallerSink
     result: Value | Failure | Void | InvocationId
 
 
@@ -217,6 +223,12 @@ class PurgeJournal(Struct):
     request_id: int = 0
 
 
+class Expire(Struct):
+    """Forget what is past its retention: the journal, or all of a completed invocation."""
+
+    id: str
+
+
 class RestartAsNew(Struct):
     """Run a completed invocation again as `new_id`, keeping entries up to `from_index`."""
 
@@ -260,6 +272,7 @@ Command = (
     | AttemptSuspended
     | AttemptFailed
     | AttemptExhausted
+    | AttemptPaused
     | AttemptEnded
     | Complete
     | Signal
@@ -271,6 +284,7 @@ Command = (
     | Resume
     | Purge
     | PurgeJournal
+    | Expire
     | RestartAsNew
     | PatchState
     | StoreDocuments

@@ -110,9 +110,13 @@ Source = FromIngress | FromService | FromSubscription | FromRestart
 
 
 class CallerSink(Struct, tag="caller"):
-    """Another invocation's journal: a notification of `type` with `completion_id` goes there."""
+    """Another invocation's journal: a notification of `type` with `completion_id` goes there.
+
+    `number` is the waiting invocation's: a later one with the same id gets nothing.
+    """
 
     id: str
+    number: int
     completion_id: int
     type: int
 
@@ -252,16 +256,11 @@ class InboxItem(Struct):
     patch: StatePatch | None = None
 
 
-class PromiseWaiter(Struct):
-    id: str
-    completion_id: int
-
-
 class Promise(Struct):
     """A workflow's durable promise: open with waiters, or completed with a result."""
 
     result: Value | Failure | None = None
-    waiters: tuple[PromiseWaiter, ...] = ()
+    waiters: tuple[CallerSink, ...] = ()
 
 
 class TimerKind(enum.IntEnum):

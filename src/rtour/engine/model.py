@@ -109,7 +109,7 @@ Source = FromIngress | FromService | FromSubscription | FromRestart
 # --- who waits for its end -----------------------------------------------------------------------
 
 
-class CallerSink(Struct, tag="caller"):
+class CallerSink(Struct, tag_field="sink", tag="caller"):
     """Another invocation's journal: a notification of `type` with `completion_id` goes there.
 
     `number` is the waiting invocation's: a later one with the same id gets nothing.
@@ -121,7 +121,7 @@ class CallerSink(Struct, tag="caller"):
     type: int
 
 
-class RequestSink(Struct, tag="request"):
+class RequestSink(Struct, tag_field="sink", tag="request"):
     """A request at the ingress; gone if the server restarts, the client then asks again."""
 
     request_id: int

@@ -11,7 +11,6 @@ imported where it is used, because the SDK parses ids but never places a key in 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from typing import Final
 
@@ -26,22 +25,21 @@ BUCKETS: Final = 512
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DIGITS: Final = {char: digit for digit, char in enumerate(_ALPHABET)}
 _CODEC_VERSION: Final = "1"
-_U64_WIDTH: Final = 11
-_U128_WIDTH: Final = 22
+_WIDTHS: Final = {8: 11, 16: 22}  # characters a number of so many bytes takes
 _PREFIXES: Final = frozenset({"inv", "dp", "sub", "snap", "sign", "prom", "mut", "vq"})
 
 
 # --- base62 ------------------------------------------------------------------------------------
 
 
-def b62_encode(number: int, width: int, size: int) -> str:
+def b62_encode(number: int, size: int) -> str:
     """A number of `size` bytes; its bytes are swapped first, as Restate does."""
     rest = int.from_bytes(number.to_bytes(size, "big"), "little")
     digits = []
     while rest:
         rest, digit = divmod(rest, 62)
         digits.append(_ALPHABET[digit])
-    return "".join(reversed(digits)).rjust(width, "0")
+    return "".join(reversed(digits)).rjust(_WIDTHS[size], "0")
 
 
 def b62_decode(text: str, size: int) -> int:
@@ -57,35 +55,49 @@ def b62_decode(text: str, size: int) -> int:
     return int.from_bytes(number.to_bytes(size, "little"), "big")
 
 
-def _payload(text: str, prefix: str, length: int) -> str:
+def _payload(text: str, prefix: str) -> str:
     """What follows `<prefix>_1`; the order of checks is Restate's, as are the messages."""
+    if not text:
+        raise InvalidId("bad length")
     found, underscore, rest = text.partition("_")
     if not underscore:
         raise InvalidId("bad format")
     if found not in _PREFIXES:
         raise InvalidId(f"unrecognized resource type: {found}")
-    if found != prefix:
-        raise InvalidId("id doesn't match the expected type")
     if not rest:
         raise InvalidId("bad length")
     if rest[0] != _CODEC_VERSION:
         raise InvalidId("unrecognized codec version")
-    if length and len(rest) != 1 + length:
-        raise InvalidId("bad length")
+    if found != prefix:
+        raise InvalidId("id doesn't match the expected type")
     return rest[1:]
+
+
+def _numbers(payload: str, *sizes: int) -> list[int]:
+    """The numbers of these byte sizes, one after the other, and nothing else."""
+    numbers = []
+    for size in sizes:
+        width = _WIDTHS[size]
+        if len(payload) < width:
+            raise InvalidId("bad length")
+        numbers.append(b62_decode(payload[:width], size))
+        payload = payload[width:]
+    if payload:
+        raise InvalidId("bad length")
+    return numbers
 
 
 # --- invocations -------------------------------------------------------------------------------
 
 
 def make_invocation_id(partition_key: int, uuid: int) -> str:
-    return "inv_1" + b62_encode(partition_key, _U64_WIDTH, 8) + b62_encode(uuid, _U128_WIDTH, 16)
+    return "inv_1" + b62_encode(partition_key, 8) + b62_encode(uuid, 16)
 
 
 def parse_invocation_id(text: str) -> tuple[int, int]:
     """(partition key, uuid); InvalidId when it is none."""
-    payload = _payload(text, "inv", _U64_WIDTH + _U128_WIDTH)
-    return b62_decode(payload[:_U64_WIDTH], 8), b62_decode(payload[_U64_WIDTH:], 16)
+    partition_key, uuid = _numbers(_payload(text, "inv"), 8, 16)
+    return partition_key, uuid
 
 
 def invocation_id_to_bytes(text: str) -> bytes:
@@ -104,19 +116,19 @@ def invocation_id_from_bytes(raw: bytes) -> str:
 
 
 def deployment_id(uuid: int) -> str:
-    return "dp_1" + b62_encode(uuid, _U128_WIDTH, 16)
+    return "dp_1" + b62_encode(uuid, 16)
 
 
 def parse_deployment_id(text: str) -> int:
-    return b62_decode(_payload(text, "dp", _U128_WIDTH), 16)
+    return _numbers(_payload(text, "dp"), 16)[0]
 
 
 def subscription_id(uuid: int) -> str:
-    return "sub_1" + b62_encode(uuid, _U128_WIDTH, 16)
+    return "sub_1" + b62_encode(uuid, 16)
 
 
 def parse_subscription_id(text: str) -> int:
-    return b62_decode(_payload(text, "sub", _U128_WIDTH), 16)
+    return _numbers(_payload(text, "sub"), 16)[0]
 
 
 # --- awakeables --------------------------------------------------------------------------------
@@ -130,11 +142,11 @@ def awakeable_id(invocation_id: str, signal_index: int) -> str:
 def parse_awakeable_id(text: str) -> tuple[str, int]:
     """(invocation id, signal index); `prom_1` ids hold a journal index in its place."""
     kind = "prom" if text.startswith("prom_") else "sign"
-    payload = _payload(text, kind, 0).rstrip("=")
+    payload = _payload(text, kind).rstrip("=")
     try:
         raw = base64.b64decode(payload + "=" * (-len(payload) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidId("base64 decode error") from None
+    except ValueError:  # binascii.Error is one, non-ASCII text another
+        raise InvalidId("base62 decode error") from None  # Restate says so of base64, too
     if len(raw) != INVOCATION_BYTES + 4:
         raise InvalidId("bad length")
     return (
@@ -218,14 +230,17 @@ def state_version(state: dict[bytes, bytes]) -> str:
 _U64: Final = 0xFFFF_FFFF_FFFF_FFFF
 
 
+_SIP_START: Final = (
+    0x736F6D6570736575,
+    0x646F72616E646F6D,
+    0x6C7967656E657261,
+    0x7465646279746573,
+)
+
+
 def _siphash13(data: bytes) -> int:
     """SipHash with one compression and three finalisation rounds and the all-zero key."""
-    state = (
-        0x736F6D6570736575,
-        0x646F72616E646F6D,
-        0x6C7967656E657261,
-        0x7465646279746573,
-    )
+    state = _SIP_START
     tail = len(data) % 8
     padded = data + bytes(7 - tail) + bytes([len(data) & 0xFF])
     for offset in range(0, len(padded), 8):

@@ -17,9 +17,10 @@ import struct
 from typing import Final, NamedTuple
 
 from rtour.errors import MessageTooLarge, ProtocolError
-from rtour.protocol.decoding import MAX_FUTURE_DEPTH, decode
+from rtour.protocol import messages as m
+from rtour.protocol.decoding import decode
+from rtour.protocol.decoding_values import MAX_FUTURE_DEPTH
 from rtour.protocol.encoding import encode_payload
-from rtour.protocol.messages import MESSAGE_TYPES, Message, Notification
 
 __all__ = [
     "ACK_REQUESTED",
@@ -38,6 +39,19 @@ HEADER_BYTES: Final = 8
 ACK_REQUESTED: Final = 0x8000
 DEFAULT_MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
 _HEADER: Final = struct.Struct(">HHI")
+_CONTROL_TYPES: Final[dict[type, m.MessageType]] = {
+    m.Start: m.MessageType.START,
+    m.Suspension: m.MessageType.SUSPENSION,
+    m.Error: m.MessageType.ERROR,
+    m.End: m.MessageType.END,
+    m.CommandAck: m.MessageType.COMMAND_ACK,
+    m.ProposeRunCompletion: m.MessageType.PROPOSE_RUN_COMPLETION,
+    m.AwaitingOn: m.MessageType.AWAITING_ON,
+    m.ProposeRunCompletionAck: m.MessageType.PROPOSE_RUN_COMPLETION_ACK,
+}
+_TYPES: Final[dict[type, int]] = {
+    message: int(code) for message, code in {**_CONTROL_TYPES, **m.COMMAND_TYPES}.items()
+}
 
 
 class Frame(NamedTuple):
@@ -57,9 +71,9 @@ def frame(type: int, payload: bytes, flags: int = 0) -> bytes:  # noqa: A002
     return _HEADER.pack(type, flags, len(payload)) + payload
 
 
-def encode(message: Message, version: int = 7, ack: bool = False) -> bytes:
+def encode(message: m.Message, version: int = 7, ack: bool = False) -> bytes:
     """A message as a whole frame; `ack` asks the receiver to confirm it."""
-    code = message.type if isinstance(message, Notification) else MESSAGE_TYPES[type(message)]
+    code = message.type if isinstance(message, m.Notification) else _TYPES[type(message)]
     payload = encode_payload(message, version)
     return _HEADER.pack(code, ACK_REQUESTED if ack else 0, len(payload)) + payload
 

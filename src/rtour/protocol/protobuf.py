@@ -17,6 +17,8 @@ from rtour.errors import ProtocolError
 PROTOCOL_VIOLATION: Final = 571
 _U32: Final = 0xFFFF_FFFF
 _U64: Final = 0xFFFF_FFFF_FFFF_FFFF
+_MAX_VARINT_BYTES: Final = 10
+_FIXED_SIZES: Final = {1: 8, 5: 4}
 _ONE_BYTE: Final = tuple(bytes([n]) for n in range(128))
 
 
@@ -27,9 +29,13 @@ def malformed(what: str) -> ProtocolError:
 # --- reading -----------------------------------------------------------------------------------
 
 
-def fields(data: bytes) -> list[tuple[int, Any]]:
-    """All fields in order as (key, value): an int for varints, bytes for everything else."""
-    found: list[tuple[int, Any]] = []
+def fields(data: bytes) -> dict[int, Any]:
+    """The fields by key: an int for a varint, bytes for everything else.
+
+    A key that comes again holds its last value, as protobuf asks; `every` has them all.
+    """
+    got: dict[int, Any] = {}
+    value: Any
     pos = 0
     end = len(data)
     try:
@@ -37,66 +43,94 @@ def fields(data: bytes) -> list[tuple[int, Any]]:
             key = data[pos]
             pos += 1
             if key > 127:
-                key, pos = _long_varint(data, pos - 1)
+                key, pos = _long_key(data, pos - 1)
+            elif key < 8:
+                raise malformed("field number 0")
             wire = key & 7
-            value = data[pos] if wire in {0, 2} else 0
             if wire == 2:
+                size = data[pos]
                 pos += 1
-                if value > 127:
-                    value, pos = _long_varint(data, pos - 1)
-                found.append((key, data[pos : pos + value]))
-                pos += value
+                if size > 127:
+                    size, pos = _long_varint(data, pos - 1)
+                value = data[pos : pos + size]
+                pos += size
             elif wire == 0:
+                value = data[pos]
                 pos += 1
                 if value > 127:
                     value, pos = _long_varint(data, pos - 1)
-                found.append((key, value))
             else:
-                pos = _skip_fixed(wire, pos)
-            if key < 8 or key > _U32:
-                raise malformed(f"field number {key >> 3}")
+                value, pos = _fixed(data, wire, pos)
+            if key in got:
+                got.setdefault(-key, [got[key]]).append(value)
+            got[key] = value
     except IndexError:
         raise malformed("it ends within a field") from None
     if pos > end:
         raise malformed("it ends within a field")
-    return found
+    return got
+
+
+def every(got: dict[int, Any], key: int) -> list[Any]:
+    """All values of a repeated field, in order."""
+    if -key in got:
+        return got[-key]  # type: ignore[no-any-return]
+    return [got[key]] if key in got else []
 
 
 def _long_varint(data: bytes, pos: int) -> tuple[int, int]:
     """The varint at `pos`, cut to 64 bits, and the position after it."""
+    if pos + 1 < len(data) and data[pos + 1] < 128:
+        return data[pos] & 127 | data[pos + 1] << 7, pos + 2  # lengths and codes, mostly
     value = 0
-    for shift in range(0, 70, 7):
-        byte = data[pos]
+    shift = 0
+    for byte in data[pos : pos + _MAX_VARINT_BYTES]:
         pos += 1
-        value |= (byte & 127) << shift
         if byte < 128:
-            return value & _U64, pos
-    raise malformed("a number longer than 10 bytes")
+            return (value + (byte << shift)) & _U64, pos
+        value += (byte - 128) << shift
+        shift += 7
+    if shift == 7 * _MAX_VARINT_BYTES:
+        raise malformed("a number longer than 10 bytes")
+    raise malformed("it ends within a number")
 
 
-def _skip_fixed(wire: int, pos: int) -> int:
-    """Pass over a fixed-size field: the protocol has none, but unknown ones may come."""
-    if wire == 1:
-        return pos + 8
-    if wire == 5:
-        return pos + 4
-    raise malformed(f"wire type {wire}")
+def _long_key(data: bytes, pos: int) -> tuple[int, int]:
+    """The key at `pos` that takes more than a byte, and the position after it."""
+    key, pos = _long_varint(data, pos)
+    if key < 8 or key > _U32:
+        raise malformed(f"field number {key >> 3}")
+    return key, pos
+
+
+def _fixed(data: bytes, wire: int, pos: int) -> tuple[bytes, int]:
+    """A fixed-size field: the protocol has none, but unknown ones may come."""
+    if wire not in _FIXED_SIZES:
+        raise malformed(f"wire type {wire}")
+    end = pos + _FIXED_SIZES[wire]
+    return data[pos:end], end
+
+
+def pair(data: bytes) -> tuple[bytes, bytes]:
+    """Fields 1 and 2, both bytes: the layout of state entries, headers and metadata."""
+    end = len(data)
+    if end > 3 and data[0] == 0x0A and data[1] < 128:
+        middle = 2 + data[1]
+        if middle + 1 < end and data[middle] == 0x12 and data[middle + 1] == end - middle - 2 < 128:
+            return data[2:middle], data[middle + 2 :]  # nearly always: both there, and short
+    got = fields(data)
+    return got.get(0x0A, b""), got.get(0x12, b"")
 
 
 def numbers(data: bytes) -> list[int]:
     """The content of a packed repeated uint32."""
+    if data.isascii():
+        return list(data)  # nearly always: each number is one byte
     found: list[int] = []
     pos = 0
-    end = len(data)
-    try:
-        while pos < end:
-            value = data[pos]
-            pos += 1
-            if value > 127:
-                value, pos = _long_varint(data, pos - 1)
-            found.append(value & _U32)
-    except IndexError:
-        raise malformed("it ends within a number") from None
+    while pos < len(data):
+        value, pos = _long_varint(data, pos)
+        found.append(value & _U32)
     return found
 
 

@@ -12,7 +12,9 @@ from rtour.protocol.messages import Combinator, Failure, Future, MessageType, No
 
 
 class _State(enum.Enum):
-    """How a completed node ended; UNDECIDABLE makes every node above it complete."""
+    """How a completed node ended. UNDECIDABLE: only the SDK knows, so where it matters to the
+    node above, that one is complete as well.
+    """
 
     SUCCESS = enum.auto()
     FAILURE = enum.auto()

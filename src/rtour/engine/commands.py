@@ -119,12 +119,16 @@ class AttemptSuspended(Struct):
 
 
 class AttemptFailed(Struct):
-    """The attempt failed and is tried again after `delay_ms`."""
+    """The attempt failed and is tried again after `delay_ms`.
+
+    `repeated`: the attempt before failed in the same way, so the error makes no event again.
+    """
 
     id: str
     attempt: int
     error: AttemptError
     delay_ms: int
+    repeated: bool = False
 
 
 class AttemptExhausted(Struct):
@@ -134,6 +138,7 @@ class AttemptExhausted(Struct):
     attempt: int
     error: AttemptError
     pause: bool
+    repeated: bool = False
 
 
 class AttemptPaused(Struct):
@@ -230,7 +235,10 @@ class Expire(Struct):
 
 
 class RestartAsNew(Struct):
-    """Run a completed invocation again as `new_id`, keeping entries up to `from_index`."""
+    """Run a completed invocation again as `new_id`, keeping entries up to `from_index`.
+
+    It runs on `deployment_id`, or on the deployment of the old one if that is None.
+    """
 
     id: str
     new_id: str

@@ -58,7 +58,7 @@ def on_cancel(view: View, record: Record, command: Cancel) -> Decision:
             f"The invocation '{command.id}' is already completed, there is nothing to cancel",
         )
     if invocation.status in WAITING:
-        _erase(invocation, CANCELED, decision)
+        _erase(view, invocation, CANCELED, decision)
         return decision.outcome(command.request_id, Verdict.DONE)
     was_paused = invocation.status is Status.PAUSED
     invocation = notify(
@@ -82,7 +82,7 @@ def on_kill(view: View, record: Record, command: Kill) -> Decision:
             f"The invocation '{command.id}' is already completed, there is nothing to kill",
         )
     if invocation.status in WAITING:
-        _erase(invocation, KILLED, decision)
+        _erase(view, invocation, KILLED, decision)
     else:
         for entry in view.entries(invocation):
             if entry.callee is not None:
@@ -92,13 +92,16 @@ def on_kill(view: View, record: Record, command: Kill) -> Decision:
     return decision.outcome(command.request_id, Verdict.DONE)
 
 
-def _erase(invocation: Invocation, result: Failure, decision: Decision) -> None:
-    """Remove what has not started, as if it had never come; its timer will find nothing."""
-    leave_queue(invocation, decision)
+def _erase(view: View, invocation: Invocation, result: Failure, decision: Decision) -> None:
+    """Remove what has not started, as if it had never come; its timer will find nothing.
+
+    State and promises of a workflow stay: shared handlers may have made them before any run.
+    """
+    if invocation.status is Status.INBOXED:
+        leave_queue(view, invocation, decision)
     for sink in invocation.sinks:
         answer(decision, sink, result, invocation)
     decision.changes.append(DeleteInvocation(invocation.id, invocation.number))
-    forget_workflow(invocation.target, decision)
 
 
 def on_pause(view: View, record: Record, command: Pause) -> Decision:
@@ -220,6 +223,9 @@ def on_restart_as_new(view: View, record: Record, command: RestartAsNew) -> Deci
     invocation = view.invocation(command.id)
     if invocation is None:
         return _absent(decision, command.id, command.request_id)
+    if view.invocation(command.new_id) is not None:  # the same command again
+        decision.respond(command.request_id, Outcome(Verdict.DONE, id=command.new_id))
+        return decision
     refusal = _why_not_restart(invocation, command)
     if refusal is not None:
         decision.respond(command.request_id, refusal)
@@ -261,8 +267,10 @@ def _why_not_restart(invocation: Invocation, command: RestartAsNew) -> Outcome |
 def _restarted(
     record: Record, command: RestartAsNew, old: Invocation, prefix: list[Entry]
 ) -> Invocation:
-    """The pin comes along with a prefix, which only its protocol version can replay."""
-    keeps_pin = command.from_index > 0
+    """The protocol version stays with a prefix, which no other can replay, and a deployment."""
+    deployment_id = command.deployment_id or old.deployment_id
+    keeps_version = command.from_index > 0 or deployment_id == old.deployment_id
+    outputs = [entry.index for entry in prefix if entry.type == MessageType.OUTPUT]
     return Invocation(
         id=command.new_id,
         number=record.sequence,
@@ -276,8 +284,9 @@ def _restarted(
         trace=old.trace,
         journal_length=len(prefix),
         commands=sum(entry.is_command for entry in prefix),
-        deployment_id=command.deployment_id or (old.deployment_id if keeps_pin else None),
-        protocol_version=old.protocol_version if keeps_pin else None,
+        output_index=outputs[-1] if outputs else None,
+        deployment_id=deployment_id,
+        protocol_version=old.protocol_version if keeps_version else None,
     )
 
 

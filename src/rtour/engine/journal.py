@@ -84,11 +84,11 @@ def on_store_entry(view: View, record: Record, command: StoreEntry) -> Decision:
     step.invocation, _ = append(
         step.decision, record.at, step.invocation, command.type, command.raw, callee
     )
+    if command.ack:  # before the notifications that the entry itself leads to (§5.5)
+        step.decision.actions.append(AckEntry(command.id, command.attempt, command.command_index))
     effect = EFFECTS.get(type(command.entry))
     if effect is not None:
         effect(step, command.entry)
-    if command.ack:
-        step.decision.actions.append(AckEntry(command.id, command.attempt, command.command_index))
     step.decision.put(step.invocation)
     return step.decision
 

@@ -189,7 +189,8 @@ def on_attempt_failed(view: View, record: Record, command: AttemptFailed) -> Dec
     invocation = current(view, command.id, command.attempt)
     if invocation is None:
         return decision
-    _event(decision, record.at, invocation, EventType.TRANSIENT_ERROR, command.error)
+    if not command.repeated:
+        _event(decision, record.at, invocation, EventType.TRANSIENT_ERROR, command.error)
     if invocation.pause_requested:
         pause(decision, record.at, invocation, command.error)
     else:
@@ -205,7 +206,8 @@ def on_attempt_exhausted(view: View, record: Record, command: AttemptExhausted) 
     if invocation is None:
         return decision
     error = command.error
-    _event(decision, record.at, invocation, EventType.TRANSIENT_ERROR, error)
+    if not command.repeated:
+        _event(decision, record.at, invocation, EventType.TRANSIENT_ERROR, error)
     if command.pause:
         pause(decision, record.at, invocation, error)
     else:

@@ -50,14 +50,19 @@ def _queue(record: Record, invocation: Invocation, decision: Decision) -> None:
     )
 
 
-def leave_queue(invocation: Invocation, decision: Decision) -> None:
-    """Take an inboxed invocation out of its object's queue."""
-    target = invocation.target
-    if invocation.inbox_sequence is not None and invocation.status is Status.INBOXED:
-        assert target.key is not None
-        decision.changes.append(
-            DeleteInboxItem(target.service, target.key, invocation.inbox_sequence)
-        )
+def leave_queue(view: View, invocation: Invocation, decision: Decision) -> None:
+    """Take an inboxed invocation out of its object's queue.
+
+    It may hold the lock already, its Begin still under way: then the next in the queue gets it.
+    """
+    assert invocation.status is Status.INBOXED
+    target, sequence = invocation.target, invocation.inbox_sequence
+    assert target.key is not None
+    assert sequence is not None
+    if view.lock(target.service, target.key) == invocation.id:
+        release(view, target, decision)
+    else:
+        decision.changes.append(DeleteInboxItem(target.service, target.key, sequence))
 
 
 def release(view: View, target: Target, decision: Decision) -> None:
@@ -78,11 +83,15 @@ def release(view: View, target: Target, decision: Decision) -> None:
 
 
 def on_begin(view: View, record: Record, command: Begin) -> Decision:
+    """Run what the lock was given to, unless it was killed or cancelled on the way here."""
     decision = Decision()
     invocation = view.invocation(command.id)
-    assert invocation is not None, "the lock was given to an invocation that is not there"
-    assert invocation.status is Status.INBOXED
-    decision.put(start_attempt(decision, record.at, replace(invocation, inbox_sequence=None)))
+    if invocation is None or invocation.status is not Status.INBOXED:
+        return decision
+    target = invocation.target
+    assert target.key is not None
+    if view.lock(target.service, target.key) == invocation.id:
+        decision.put(start_attempt(decision, record.at, replace(invocation, inbox_sequence=None)))
     return decision
 
 

@@ -1,0 +1,383 @@
+"""One attempt at running an invocation: the journal out, entries in, notifications out.
+
+The attempt turns frames into commands for the processor and committed notifications into frames.
+It decides nothing about retries: it ends in `Ended`, `Suspended`, or raises `AttemptFailure`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from rtour.clock import Clock
+from rtour.engine.commands import Command, ProposeRun, StoreEntry
+from rtour.engine.model import Entry, Invocation
+from rtour.errors import ProtocolError
+from rtour.ids import invocation_id_to_bytes, random_seed
+from rtour.protocol.framing import ACK_REQUESTED, Decoder, Frame, decode, encode, frame
+from rtour.protocol.messages import (
+    AwaitingOn,
+    CommandAck,
+    End,
+    Error,
+    Future,
+    MessageType,
+    Notification,
+    ProposeRunCompletion,
+    ProposeRunCompletionAck,
+    Start,
+    StateEntry,
+    Suspension,
+)
+from rtour.server.attempt_errors import AttemptFailure, failure, from_head, from_service
+from rtour.server.preconditions import Preconditions
+from rtour.server.transport import Endpoint, Exchange, Transport
+from rtour.storage import Storage
+
+CONTENT_TYPE = "application/vnd.restate.invocation.v%d"
+COMMAND_TYPES = range(0x0400, 0x8000)
+
+
+class Route(msgspec.Struct, frozen=True):
+    """Where and how an attempt runs: a deployment's address and its handler's settings.
+
+    `duplex` keeps the request open for notifications; otherwise every wait is a suspension.
+    """
+
+    deployment_id: str
+    endpoint: Endpoint
+    protocol_version: int
+    duplex: bool
+    headers: tuple[tuple[str, str], ...] = ()
+    inactivity_timeout_ms: int = 60_000
+    abort_timeout_ms: int = 600_000
+    eager_state: bool = True
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """What the SDK is told of earlier attempts since the journal last grew."""
+
+    failures: int = 0
+    since_last_entry_ms: int = 0
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """The service sent End."""
+
+
+class Suspended(msgspec.Struct, frozen=True):
+    """The service waits; `delivered` entries had been given to it when its input was closed."""
+
+    awaiting_on: Future
+    delivered: int
+
+
+class AttemptLimits(msgspec.Struct, frozen=True):
+    message_bytes_max: int = 32 << 20
+    eager_state_bytes_max: int = 32 << 20
+
+
+class AttemptWorld(Protocol):
+    """What an attempt uses of the server."""
+
+    transport: Transport
+    storage: Storage
+    preconditions: Preconditions
+    clock: Clock
+    limits: AttemptLimits
+    propose: Callable[[Command], None]
+    sign: Callable[[str, str | None], tuple[tuple[str, str], ...]]
+    discard: Callable[[Exchange], None]
+
+
+class Attempt:
+    """Runs once. `notify`, `close_input` and `ack` come from the invoker while it runs."""
+
+    def __init__(
+        self, invocation: Invocation, route: Route, progress: Progress, world: AttemptWorld
+    ) -> None:
+        self.invocation = invocation
+        self.route = route
+        self.sdk: str | None = None
+        self.awaiting_on: Future | None = None
+        self.commands = 0  # stored or proposed by this attempt
+        self.notified = False
+        self.input_open = route.duplex
+        self._progress = progress
+        self._world = world
+        self._command_index = invocation.commands
+        self._delivered = invocation.journal_length
+        self._proposed: set[int] = set()
+        self._ack: set[int] = set()
+        self._early: list[bytes] = []
+        self._exchange: Exchange | None = None
+        self._loop = asyncio.get_running_loop()
+        self._active_at = self._loop.time()
+        self._watch: asyncio.TimerHandle | None = None
+        self._aborted = False
+        self._cancelled = False
+
+    async def run(self) -> Ended | Suspended:
+        """Make the attempt. Raises AttemptFailure, ProtocolError, TransportError or Refused."""
+        route, target = self.route, self.invocation.target
+        path = f"/invoke/{target.service}/{target.handler}"
+        self._arm()
+        try:
+            exchange = await self._world.transport.open(
+                route.endpoint,
+                path,
+                self._headers(path),
+                body=self._first_bytes(),
+                end=not self.input_open,
+            )
+            self._exchange = exchange
+            if self._cancelled:
+                exchange.abort()
+            for data in self._early:
+                exchange.send(data)
+            if route.duplex and not self.input_open:
+                exchange.end_request()
+            try:
+                return await self._converse(exchange)
+            finally:
+                exchange.end_request()
+                self._world.discard(exchange)
+        finally:
+            if self._watch is not None:
+                self._watch.cancel()
+
+    def cancel(self) -> None:
+        """Break the exchange off: the invocation was killed, or is no longer ours."""
+        self._cancelled = True
+        if self._exchange is not None:
+            self._exchange.abort()
+
+    # --- out -------------------------------------------------------------------------------------
+
+    def _headers(self, path: str) -> list[tuple[str, str]]:
+        invocation, route = self.invocation, self.route
+        content_type = CONTENT_TYPE % route.protocol_version
+        headers = [
+            ("content-type", content_type),
+            ("accept", content_type),
+            ("x-restate-invocation-id", invocation.id),
+        ]
+        key = invocation.target.key
+        if key is not None:
+            headers.append(("x-restate-service-key", quote(key, safe="")))
+        if invocation.trace is not None:
+            headers.append(("traceparent", invocation.trace.parent))
+            if invocation.trace.state:
+                headers.append(("tracestate", invocation.trace.state))
+        headers += route.headers
+        headers += self._world.sign(path, key)
+        return headers
+
+    def _first_bytes(self) -> bytes:
+        """Start and the journal so far, as one block."""
+        entries = self._world.storage.journal(self.invocation)
+        assert len(entries) == self.invocation.journal_length
+        frames = [encode(self._start(), self.route.protocol_version)]
+        for entry in entries:
+            frames.append(frame(entry.type, entry.raw))
+            if entry.type == MessageType.RUN_COMPLETION:
+                notification = decode(entry.type, entry.raw)
+                assert isinstance(notification, Notification)
+                assert isinstance(notification.id, int)
+                self._proposed.add(notification.id)
+        return b"".join(frames)
+
+    def _start(self) -> Start:
+        invocation = self.invocation
+        id_ = invocation_id_to_bytes(invocation.id)
+        state, partial = self._eager_state()
+        return Start(
+            id=id_,
+            debug_id=invocation.id,
+            known_entries=invocation.journal_length,
+            state_map=state,
+            partial_state=partial,
+            key=invocation.target.key or "",
+            retry_count_since_last_stored_entry=self._progress.failures,
+            duration_since_last_stored_entry_ms=self._progress.since_last_entry_ms,
+            random_seed=random_seed(id_),
+        )
+
+    def _eager_state(self) -> tuple[tuple[StateEntry, ...], bool]:
+        """As much of the object's state as fits, and whether some was left out.
+
+        A handler without the lock reads what is durable: the holder may be writing.
+        """
+        target = self.invocation.target
+        if target.key is None or not self.route.eager_state:
+            return (), True
+        state = self._world.storage.object_state(
+            target.service, target.key, committed=not target.may_write_state
+        )
+        entries: list[StateEntry] = []
+        room = self._world.limits.eager_state_bytes_max
+        for name, value in state.items():
+            room -= len(name) + len(value)
+            if room < 0:
+                return tuple(entries), True
+            entries.append(StateEntry(name, value))
+        return tuple(entries), False
+
+    def notify(self, entry: Entry) -> None:
+        """Forward a notification that is durable now; while the input is closed, the next
+        attempt replays it.
+        """
+        if not self.input_open:
+            return
+        assert entry.index >= self._delivered, "notifications go out in journal order"
+        self._delivered = entry.index + 1
+        self.notified = True
+        data = frame(entry.type, entry.raw)
+        if entry.type == MessageType.RUN_COMPLETION and self._ack:
+            notification = decode(entry.type, entry.raw)
+            assert isinstance(notification, Notification)
+            if notification.id in self._ack:
+                assert isinstance(notification.id, int)
+                data = encode(ProposeRunCompletionAck(notification.id))
+        self._send(data)
+
+    def ack(self, command_index: int) -> None:
+        """Tell the SDK that a command entry is durable, which it asked for."""
+        if self.input_open:
+            self._send(encode(CommandAck(command_index)))
+
+    def _send(self, data: bytes) -> None:
+        self._active_at = self._loop.time()
+        if self._exchange is None:
+            self._early.append(data)
+        else:
+            self._exchange.send(data)
+
+    def close_input(self) -> None:
+        """Send no more: an SDK that waits then suspends."""
+        if self.input_open:
+            self.input_open = False
+            self._active_at = self._loop.time()
+            if self._exchange is not None:
+                self._exchange.end_request()
+
+    # --- in --------------------------------------------------------------------------------------
+
+    async def _converse(self, exchange: Exchange) -> Ended | Suspended:
+        head = await exchange.head()
+        self.sdk = head.headers.get("x-restate-server")
+        if not 200 <= head.status < 300:
+            raise from_head(head, self._world.clock.now_ms())
+        expected = CONTENT_TYPE % self.route.protocol_version
+        if head.headers.get("content-type") != expected:
+            got = head.headers.get("content-type")
+            raise failure("RT0012", f"expected content-type {expected}, got {got}")
+        decoder = Decoder(self._world.limits.message_bytes_max)
+        while data := await exchange.receive():
+            self._active_at = self._loop.time()
+            decoder.feed(data)
+            while (received := decoder.next_frame()) is not None:
+                end = self._on_frame(received)
+                if end is not None:
+                    return end
+        raise failure("RT0012", "the response ended without End, Suspension or Error")
+
+    def _on_frame(self, received: Frame) -> Ended | Suspended | None:
+        if received.type in COMMAND_TYPES:
+            self._on_command(received)
+            return None
+        message = decode(received.type, received.payload, self.route.protocol_version)
+        match message:
+            case ProposeRunCompletion():
+                self._on_proposal(message, received)
+            case AwaitingOn():
+                self.awaiting_on = message.awaiting_on
+            case End():
+                return Ended()
+            case Suspension():
+                delivered = 0 if self.input_open else self._delivered
+                return Suspended(message.awaiting_on, delivered)
+            case Error():
+                raise from_service(message)
+            case _:
+                raise ProtocolError(571, f"the service sent {type(message).__name__}")
+        return None
+
+    def _on_command(self, received: Frame) -> None:
+        entry: Any = decode(received.type, received.payload, self.route.protocol_version)
+        resolved = self._world.preconditions.check(self.invocation, entry)
+        self._world.propose(
+            StoreEntry(
+                id=self.invocation.id,
+                attempt=self.invocation.attempt,
+                command_index=self._command_index,
+                entry=entry,
+                type=received.type,
+                raw=received.payload,
+                deployment_id=self.route.deployment_id,
+                protocol_version=self.route.protocol_version,
+                callee=resolved.callee,
+                resolved_id=resolved.id,
+                ack=received.ack_requested,
+            )
+        )
+        self._command_index += 1
+        self.commands += 1
+
+    def _on_proposal(self, message: ProposeRunCompletion, received: Frame) -> None:
+        """A result proposed twice is stored once: the first one was what the SDK went on with."""
+        id_ = message.result_completion_id
+        if id_ in self._proposed:
+            return
+        self._proposed.add(id_)
+        if received.flags & ACK_REQUESTED and self.route.protocol_version >= 7:
+            self._ack.add(id_)
+        self._world.propose(
+            ProposeRun(
+                id=self.invocation.id,
+                attempt=self.invocation.attempt,
+                completion_id=id_,
+                result=message.result,
+                deployment_id=self.route.deployment_id,
+                protocol_version=self.route.protocol_version,
+            )
+        )
+
+    # --- time ------------------------------------------------------------------------------------
+
+    def _arm(self) -> None:
+        limit_ms = (
+            self.route.inactivity_timeout_ms if self.input_open else self.route.abort_timeout_ms
+        )
+        due = self._active_at + limit_ms / 1000
+        self._watch = self._loop.call_at(due, self._check_time, due)
+
+    def _check_time(self, due: float) -> None:
+        """Close the input of an idle attempt, then give it up; look again if it was active."""
+        limit_ms = (
+            self.route.inactivity_timeout_ms if self.input_open else self.route.abort_timeout_ms
+        )
+        if self._active_at + limit_ms / 1000 <= due:
+            if self.input_open:
+                self.close_input()
+            elif self._exchange is None:  # still connecting, which has a limit of its own
+                self._active_at = self._loop.time()
+            else:
+                self._aborted = True
+                self.cancel()
+                return
+        self._arm()
+
+    def timed_out(self) -> AttemptFailure | None:
+        """The reason, if the attempt broke because it took too long."""
+        if not self._aborted:
+            return None
+        seconds = self.route.abort_timeout_ms / 1000
+        return failure(
+            "RT0001",
+            f"the service neither suspended nor answered within the abort timeout of {seconds:g} s",
+        )

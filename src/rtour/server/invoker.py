@@ -1,0 +1,360 @@
+"""Which invocations run now: attempts are started, limited, retried with back-off, and ended.
+
+What is kept here is memory only. After a restart every running invocation starts over with a
+fresh budget (server-semantics.md §2.5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterator
+from random import Random
+from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from rtour.engine.actions import (
+    AbortAttempt,
+    AckEntry,
+    Notify,
+    PauseAttempt,
+    RetryNow,
+    StartAttempt,
+)
+from rtour.engine.commands import (
+    AttemptEnded,
+    AttemptExhausted,
+    AttemptFailed,
+    AttemptPaused,
+    AttemptSuspended,
+)
+from rtour.engine.model import AttemptError, Invocation
+from rtour.errors import FutureTooDeep, ProtocolError
+from rtour.protocol.messages import ErrorBehavior
+from rtour.server.attempt import Attempt, AttemptWorld, Ended, Progress, Route, Suspended
+from rtour.server.attempt_errors import AttemptFailure, failure, from_exception
+from rtour.server.preconditions import Refused
+from rtour.server.retries import RetryPolicy
+from rtour.server.tasks import TaskSet
+from rtour.server.transport import TransportError
+
+log = logging.getLogger("rtour.invoker")
+
+
+class Routes(Protocol):
+    """Finds deployments, and learns from how attempts went."""
+
+    def route(self, invocation: Invocation) -> Route:
+        """Where the next attempt goes. Raises AttemptFailure if there is no such place."""
+        ...
+
+    def retry_policy(self, invocation: Invocation) -> RetryPolicy: ...
+
+    def learn(self, invocation: Invocation, attempt: Attempt, *, suspended: bool) -> None:
+        """An attempt ended by itself: did it need its input open?"""
+
+
+class Activation:
+    """An invocation that runs, or waits for its next attempt, since it was last started.
+
+    `attempts` counts attempts begun, `spent` those that count against the retry budget.
+    """
+
+    __slots__ = (
+        "attempt",
+        "attempts",
+        "deployment_id",
+        "failures",
+        "grown_at",
+        "handle",
+        "invocation",
+        "last_error",
+        "next_retry_at",
+        "queued",
+        "sdk",
+        "spent",
+        "started_at",
+    )
+
+    def __init__(self, invocation: Invocation) -> None:
+        self.invocation = invocation
+        self.attempt: Attempt | None = None
+        self.attempts = 0
+        self.spent = 0
+        self.failures = 0  # since the last stored command
+        self.grown_at = invocation.modified_at
+        self.handle: asyncio.TimerHandle | None = None
+        self.queued = False
+        self.started_at: int | None = None
+        self.next_retry_at: int | None = None
+        self.last_error: AttemptError | None = None
+        self.deployment_id: str | None = None
+        self.sdk: str | None = None
+
+    def stop_waiting(self) -> None:
+        if self.handle is not None:
+            self.handle.cancel()
+            self.handle = None
+        self.next_retry_at = None
+
+
+class InvokerLimits(msgspec.Struct, frozen=True):
+    """`concurrent` attempts at most; more wait their turn as `ready`."""
+
+    concurrent: int = 1000
+
+
+class Invoker:
+    """Carries out the attempt actions of the engine and reports how attempts went."""
+
+    def __init__(
+        self, world: AttemptWorld, routes: Routes, random: Random, limits: InvokerLimits
+    ) -> None:
+        self._world = world
+        self._routes = routes
+        self._random = random
+        self._limits = limits
+        self._active: dict[str, Activation] = {}
+        self._queue: deque[Activation] = deque()
+        self._running = 0
+        self._tasks = TaskSet()
+        self._stopping = False
+
+    # --- actions ---------------------------------------------------------------------------------
+
+    def start_attempt(self, action: StartAttempt) -> None:
+        """Begin, or go on, after `delay_ms`."""
+        invocation = action.invocation
+        activation = self._active.get(invocation.id)
+        if activation is None or not action.retry:
+            self._drop(activation)
+            activation = self._active[invocation.id] = Activation(invocation)
+        activation.invocation = invocation
+        activation.attempt = None
+        if action.delay_ms:
+            activation.next_retry_at = self._world.clock.now_ms() + action.delay_ms
+            loop = asyncio.get_running_loop()
+            activation.handle = loop.call_later(
+                action.delay_ms / 1000, self._make_ready, activation
+            )
+        else:
+            self._make_ready(activation)
+
+    def notify(self, action: Notify) -> None:
+        activation = self._active.get(action.id)
+        if activation is None or activation.invocation.attempt != action.attempt:
+            return
+        if activation.attempt is not None:
+            activation.attempt.notify(action.entry)
+        else:  # it will read the journal when it starts
+            activation.invocation = replace(
+                activation.invocation,
+                journal_length=action.entry.index + 1,
+            )
+
+    def ack_entry(self, action: AckEntry) -> None:
+        activation = self._active.get(action.id)
+        if activation is None or activation.invocation.attempt != action.attempt:
+            return
+        if activation.attempt is not None:
+            activation.attempt.ack(action.command_index)
+
+    def abort_attempt(self, action: AbortAttempt) -> None:
+        self._drop(self._active.pop(action.id, None))
+
+    def retry_now(self, action: RetryNow) -> None:
+        activation = self._active.get(action.id)
+        if activation is not None and activation.handle is not None:
+            activation.stop_waiting()
+            self._make_ready(activation)
+
+    def pause_attempt(self, action: PauseAttempt) -> None:
+        """Close the input of a running attempt; one that waits for its next try pauses now."""
+        activation = self._active.get(action.id)
+        if activation is None:
+            return
+        if activation.attempt is not None:
+            activation.attempt.close_input()
+        else:
+            self._drop(self._active.pop(action.id))
+            self._world.propose(AttemptPaused(action.id, activation.invocation.attempt))
+
+    def _drop(self, activation: Activation | None) -> None:
+        """Forget an activation; its attempt, if any, breaks off and reports nothing."""
+        if activation is None:
+            return
+        activation.stop_waiting()
+        activation.queued = False
+        if activation.attempt is not None:
+            activation.attempt.cancel()
+
+    # --- running ---------------------------------------------------------------------------------
+
+    def _make_ready(self, activation: Activation) -> None:
+        activation.stop_waiting()
+        if self._stopping:
+            return
+        if self._running < self._limits.concurrent:
+            self._run(activation)
+        else:
+            activation.queued = True
+            self._queue.append(activation)
+
+    def _run(self, activation: Activation) -> None:
+        activation.queued = False
+        activation.attempts += 1
+        activation.started_at = self._world.clock.now_ms()
+        self._running += 1
+        try:
+            attempt = self._prepare(activation)
+        except AttemptFailure as error:
+            self._release_slot()
+            self._failed(activation, activation.invocation.attempt, error)
+            return
+        self._tasks.spawn(self._attempt(activation, attempt), f"attempt {activation.invocation.id}")
+
+    def _prepare(self, activation: Activation) -> Attempt:
+        invocation = activation.invocation
+        route = self._routes.route(invocation)
+        since_ms = self._world.clock.now_ms() - activation.grown_at if activation.failures else 0
+        progress = Progress(activation.failures, max(since_ms, 0))
+        activation.deployment_id = route.deployment_id
+        activation.attempt = Attempt(invocation, route, progress, self._world)
+        log.debug(
+            "Attempt %d on %s",
+            activation.attempts,
+            route.endpoint.uri,
+            extra={"invocation": invocation},
+        )
+        return activation.attempt
+
+    async def _attempt(self, activation: Activation, attempt: Attempt) -> None:
+        """Run one attempt and report how it went, unless it is no longer the current one."""
+        number = attempt.invocation.attempt
+        outcome: Ended | Suspended | AttemptFailure
+        try:
+            outcome = await attempt.run()
+        except AttemptFailure as error:
+            outcome = error
+        except (ProtocolError, TransportError, Refused) as error:
+            outcome = from_exception(error)
+            if isinstance(error, FutureTooDeep):
+                outcome.behavior = ErrorBehavior.PAUSE
+        except Exception as error:
+            log.exception("Attempt broke", extra={"invocation": attempt.invocation})
+            outcome = failure("RT0006", f"internal error: {error!r}")
+        finally:
+            self._release_slot()
+        activation.sdk = attempt.sdk or activation.sdk
+        if activation.attempt is not attempt or activation is not self._active.get(
+            attempt.invocation.id
+        ):
+            return
+        self._note_progress(activation, attempt)
+        self._report(activation, attempt, number, attempt.timed_out() or outcome)
+
+    def _note_progress(self, activation: Activation, attempt: Attempt) -> None:
+        if attempt.commands:
+            activation.failures = 0
+            activation.grown_at = self._world.clock.now_ms()
+
+    def _report(
+        self,
+        activation: Activation,
+        attempt: Attempt,
+        number: int,
+        outcome: Ended | Suspended | AttemptFailure,
+    ) -> None:
+        id_ = attempt.invocation.id
+        activation.attempt = None
+        match outcome:
+            case Ended():
+                del self._active[id_]
+                self._routes.learn(attempt.invocation, attempt, suspended=False)
+                self._world.propose(AttemptEnded(id_, number))
+            case Suspended():
+                del self._active[id_]
+                self._routes.learn(attempt.invocation, attempt, suspended=True)
+                self._world.propose(
+                    AttemptSuspended(id_, number, outcome.awaiting_on, outcome.delivered)
+                )
+            case AttemptFailure():
+                self._failed(activation, number, outcome)
+
+    def _release_slot(self) -> None:
+        self._running -= 1
+        while self._queue and self._running < self._limits.concurrent:
+            activation = self._queue.popleft()
+            if activation.queued and not self._stopping:
+                self._run(activation)
+
+    # --- failing ---------------------------------------------------------------------------------
+
+    def _failed(self, activation: Activation, number: int, outcome: AttemptFailure) -> None:
+        """Plan the next attempt by the policy, or say that there is none."""
+        id_ = activation.invocation.id
+        error = outcome.error
+        activation.last_error = error
+        activation.failures += 1
+        policy = self._routes.retry_policy(activation.invocation)
+        if outcome.behavior is not ErrorBehavior.RETRY:
+            pause = outcome.behavior is ErrorBehavior.PAUSE
+        elif outcome.retry_after_ms is not None:
+            self._retry(activation, number, error, outcome.retry_after_ms)
+            return
+        else:
+            activation.spent += 1
+            if not policy.exhausted(activation.spent):
+                delay_ms = policy.delay_ms(activation.spent, self._random)
+                self._retry(activation, number, error, delay_ms)
+                return
+            pause = policy.pause_on_max
+        log.warning(
+            "%s after %d attempts: [%s] %s",
+            "Paused" if pause else "Failed",
+            activation.attempts,
+            error.doc_code,
+            error.message,
+            extra={"invocation": activation.invocation},
+        )
+        del self._active[id_]
+        self._world.propose(AttemptExhausted(id_, number, error, pause))
+
+    def _retry(
+        self, activation: Activation, number: int, error: AttemptError, delay_ms: int
+    ) -> None:
+        log.warning(
+            "Attempt %d failed, next in %.1f s: [%s] %s",
+            activation.attempts,
+            delay_ms / 1000,
+            error.doc_code,
+            error.message,
+            extra={"invocation": activation.invocation},
+        )
+        self._world.propose(AttemptFailed(activation.invocation.id, number, error, delay_ms))
+
+    def report_defect(self, id_: str, error: Exception) -> None:
+        """The engine could not take a report of this invocation's attempt: try it again."""
+        activation = self._active.get(id_)
+        if activation is not None and activation.attempt is not None:
+            activation.attempt.cancel()
+            activation.attempt = None
+            number = activation.invocation.attempt
+            self._failed(activation, number, failure("RT0006", f"internal error: {error}"))
+
+    # --- looking and stopping --------------------------------------------------------------------
+
+    def activations(self) -> Iterator[Activation]:
+        """Every invocation that runs or waits for its next attempt, for introspection."""
+        return iter(list(self._active.values()))
+
+    async def stop(self) -> None:
+        """Break off all attempts; their invocations run again after the next start."""
+        self._stopping = True
+        for activation in self.activations():
+            activation.stop_waiting()
+        self._active.clear()
+        await self._tasks.cancel_all()

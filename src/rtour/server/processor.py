@@ -1,0 +1,159 @@
+"""The loop everything goes through: take what is queued, decide, make it durable, tell the world.
+
+`propose` is the one door for durable change. Commands are stamped with a sequence and a time, and
+applied at once against the working view; their changes gather in a batch. While one batch commits
+the next one gathers, so under load a commit carries many commands and alone it carries one: group
+commit without ever waiting for more work. Actions of a batch go out after its commit, in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from rtour.clock import Clock
+from rtour.engine.actions import Action
+from rtour.engine.apply import apply
+from rtour.engine.commands import Command, Record
+from rtour.storage import Recovered, Storage
+
+log = logging.getLogger("rtour.processor")
+
+BATCH_COMMANDS_MAX = 512  # keeps a burst from holding back the first commit, and the loop
+
+
+class Processor:
+    """Owns the storage. Lives on one event loop; nothing here is thread safe.
+
+    `dispatch` gets each action after its commit. `on_defect` hears of a command that the engine
+    could not decide (our bug: it changed nothing). `on_fatal` hears that a commit failed: nothing
+    after it may be trusted to be durable, so the processor takes no more.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        clock: Clock,
+        dispatch: Callable[[Action], None],
+        *,
+        on_defect: Callable[[Command, Exception], None],
+        on_fatal: Callable[[BaseException], None],
+    ) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._dispatch = dispatch
+        self._on_defect = on_defect
+        self._on_fatal = on_fatal
+        self._queue: deque[Command] = deque()
+        self._actions: list[Action] = []
+        self._committing: list[Action] | None = None
+        self._wrote = False
+        self._scheduled = False
+        self._failed = False
+        self._sequence = 0
+        self._at = 0
+        self._barriers: list[asyncio.Future[None]] = []
+
+    def start(self, recovered: Recovered) -> None:
+        """Go on after the last record of the storage. Time never runs back behind it."""
+        self._sequence = recovered.last_sequence
+        self._at = recovered.last_at
+
+    def propose(self, command: Command) -> None:
+        """Queue a command. It is durable when its actions come out, not before."""
+        self._queue.append(command)
+        if not self._scheduled and not self._failed:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    async def settled(self) -> None:
+        """Wait until all that was proposed so far is durable and dispatched."""
+        if self._failed or not self._busy():
+            return
+        barrier: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._barriers.append(barrier)
+        await barrier
+
+    def _busy(self) -> bool:
+        return bool(self._queue or self._wrote or self._actions) or self._committing is not None
+
+    def _turn(self) -> None:
+        """Apply what is queued, then commit if no commit is under way."""
+        self._scheduled = False
+        if self._failed:
+            return
+        for _ in range(min(len(self._queue), BATCH_COMMANDS_MAX)):
+            self._apply(self._queue.popleft())
+        if self._committing is None:
+            self._commit()
+
+    def _apply(self, command: Command) -> None:
+        """Apply a command and the messages it leads to, all in the same batch."""
+        pending = deque((command,))
+        self._at = max(self._at, self._clock.now_ms())
+        while pending:
+            self._sequence += 1
+            record = Record(self._sequence, self._at, pending.popleft())
+            try:
+                decision = apply(self._storage.view, record)
+            except Exception as error:
+                log.exception("The engine could not decide %r", record.command)
+                self._on_defect(record.command, error)
+                continue
+            if decision.changes:
+                self._wrote = True
+                self._storage.write(decision.changes, sequence=record.sequence, at=record.at)
+            self._actions += decision.actions
+            pending += decision.messages
+
+    def _commit(self) -> None:
+        actions, self._actions = self._actions, []
+        if self._wrote:
+            self._wrote = False
+            self._committing = actions
+            self._storage.commit(self._committed)
+        else:
+            self._dispatch_all(actions)
+            self._next()
+
+    def _committed(self, error: BaseException | None) -> None:
+        actions, self._committing = self._committing, None
+        assert actions is not None
+        if error is not None:
+            self._fail(error)
+            return
+        self._dispatch_all(actions)
+        self._next()
+
+    def _next(self) -> None:
+        """Go on with what came meanwhile; when there is nothing, whoever waited for it may."""
+        if self._queue:
+            if not self._scheduled:
+                self._scheduled = True
+                asyncio.get_running_loop().call_soon(self._turn)
+        elif self._wrote or self._actions:
+            self._commit()
+        else:
+            self._release()
+
+    def _dispatch_all(self, actions: list[Action]) -> None:
+        for action in actions:
+            try:
+                self._dispatch(action)
+            except Exception:
+                log.exception("Could not act on %r; a restart will", action)
+
+    def _release(self) -> None:
+        barriers, self._barriers = self._barriers, []
+        for barrier in barriers:
+            if not barrier.done():
+                barrier.set_result(None)
+
+    def _fail(self, error: BaseException) -> None:
+        """A batch may be lost: act on nothing any more."""
+        self._failed = True
+        self._queue.clear()
+        self._release()
+        self._on_fatal(error)

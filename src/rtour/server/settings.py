@@ -1,0 +1,219 @@
+"""Settings of the server, and where they come from.
+
+Flags win over `RTOUR_*` variables, those over the official server's `RESTATE_*` variables that mean
+the same, those over the configuration file (TOML, keys as here), and that over the defaults.
+Durations are written like `500ms`, `10s`, `1h 30m`, or in ISO 8601.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from rtour.errors import RtourError
+from rtour.server.durations import DurationError, parse_duration
+
+
+class ConfigError(RtourError):
+    """A setting that cannot be used; the message says where it came from."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Every queue and size has a limit."""
+
+    message_bytes_max: int = 32 << 20
+    eager_state_bytes_max: int = 32 << 20
+    concurrent_attempts: int = 1000
+    pending_requests: int = 100_000
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What can be set. Times ending in `_ms` are milliseconds."""
+
+    data: str = "rtour-data"
+    ephemeral: bool = False
+    host: str = "127.0.0.1"
+    ingress_port: int = 8080
+    admin_port: int = 9070
+    pg_port: int | None = 9071
+    log_level: str = "info"
+    log_format: str = "human"
+    retry_initial_interval_ms: int = 500
+    retry_exponentiation_factor: float = 2.0
+    retry_max_interval_ms: int | None = 60_000
+    retry_max_attempts: int | None = 70
+    retry_on_max_attempts: str = "pause"
+    inactivity_timeout_ms: int = 60_000
+    abort_timeout_ms: int = 600_000
+    idempotency_retention_ms: int = 86_400_000
+    workflow_completion_retention_ms: int = 86_400_000
+    journal_retention_ms: int = 86_400_000
+    cleanup_interval_ms: int = 3_600_000
+    disable_eager_state: bool = False
+    protocol_v7: bool = False
+    request_identity_key_file: str | None = None
+    tracing_endpoint: str | None = None
+    shutdown_timeout_ms: int = 5_000
+    limits: Limits = Limits()
+
+
+# Setting → the official server's variable of the same meaning.
+OFFICIAL: dict[str, str] = {
+    "data": "RESTATE_BASE_DIR",
+    "log_level": "RESTATE_LOG_FILTER",
+    "retry_initial_interval_ms": "RESTATE_DEFAULT_RETRY_POLICY__INITIAL_INTERVAL",
+    "retry_exponentiation_factor": "RESTATE_DEFAULT_RETRY_POLICY__EXPONENTIATION_FACTOR",
+    "retry_max_interval_ms": "RESTATE_DEFAULT_RETRY_POLICY__MAX_INTERVAL",
+    "retry_max_attempts": "RESTATE_DEFAULT_RETRY_POLICY__MAX_ATTEMPTS",
+    "retry_on_max_attempts": "RESTATE_DEFAULT_RETRY_POLICY__ON_MAX_ATTEMPTS",
+    "inactivity_timeout_ms": "RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT",
+    "abort_timeout_ms": "RESTATE_WORKER__INVOKER__ABORT_TIMEOUT",
+    "idempotency_retention_ms": "RESTATE_DEFAULT_IDEMPOTENCY_RETENTION",
+    "workflow_completion_retention_ms": "RESTATE_DEFAULT_WORKFLOW_COMPLETION_RETENTION",
+    "journal_retention_ms": "RESTATE_DEFAULT_JOURNAL_RETENTION",
+    "cleanup_interval_ms": "RESTATE_WORKER__CLEANUP_INTERVAL",
+    "disable_eager_state": "RESTATE_WORKER__INVOKER__DISABLE_EAGER_STATE",
+    "protocol_v7": "RESTATE_EXPERIMENTAL_ENABLE_PROTOCOL_V7",
+    "request_identity_key_file": "RESTATE_REQUEST_IDENTITY_PRIVATE_KEY_PEM_FILE",
+    "tracing_endpoint": "RESTATE_TRACING_ENDPOINT",
+}
+# The official server binds by address: `host:port` sets a port, and the host of both.
+OFFICIAL_ADDRESSES = {
+    "ingress_port": "RESTATE_INGRESS__BIND_ADDRESS",
+    "admin_port": "RESTATE_ADMIN__BIND_ADDRESS",
+}
+_UNLIMITED = frozenset({"retry_max_attempts", "retry_max_interval_ms"})
+_LEVELS = frozenset({"trace", "debug", "info", "warn", "warning", "error", "off"})
+
+
+def load(
+    environment: Mapping[str, str],
+    *,
+    file: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Settings from all sources; a flag that is None was not given.
+
+    Raises ConfigError for a value that does not parse, a key that does not exist, a missing file.
+    """
+    values: dict[str, Any] = {}
+    if file is not None:
+        values |= _from_file(file)
+    values |= _from_official(environment)
+    for name in Settings.__struct_fields__:
+        variable = f"RTOUR_{name.removesuffix('_ms').upper()}"
+        if name != "limits" and variable in environment:
+            values[name] = _parse(name, environment[variable], variable)
+    values |= {name: value for name, value in (flags or {}).items() if value is not None}
+    return _checked(replace(Settings(), **values))
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration file {path}: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        name = _setting(key)
+        if name is None:
+            known = ", ".join(field.removesuffix("_ms") for field in Settings.__struct_fields__)
+            raise ConfigError(f"{path}: there is no setting '{key}'; there are: {known}")
+        if name == "limits":
+            values[name] = _limits(value, path)
+        else:
+            values[name] = _parse(name, str(value), f"{path}: {key}")
+    return values
+
+
+def _limits(value: object, path: Path) -> Limits:
+    try:
+        return msgspec.convert(value, Limits)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: limits: {error}") from error
+
+
+def _setting(key: str) -> str | None:
+    """The field for a key of the file, with or without its unit, with - or _."""
+    key = key.replace("-", "_")
+    for name in (key, f"{key}_ms"):
+        if name in Settings.__struct_fields__:
+            return name
+    return None
+
+
+def _from_official(environment: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, variable in OFFICIAL.items():
+        if variable in environment:
+            text = environment[variable]
+            if name == "log_level":  # a filter such as `warn,restate=info`: its first level
+                text = text.split(",")[0].rpartition("=")[2]
+            values[name] = _parse(name, text, variable)
+    if "RESTATE_BIND_IP" in environment:
+        values["host"] = environment["RESTATE_BIND_IP"]
+    for name, variable in OFFICIAL_ADDRESSES.items():
+        if variable in environment:
+            host, _, port = environment[variable].rpartition(":")
+            values[name] = _parse(name, port, variable)
+            if host:
+                values["host"] = host.strip("[]")
+    return values
+
+
+def _parse(name: str, text: str, where: str) -> Any:
+    """A setting's value from text, by the type and unit of its field."""
+    default = getattr(Settings(), name)
+    text = text.strip()
+    try:
+        if name in {"retry_max_attempts", "retry_max_interval_ms"} and text in {
+            "unlimited",
+            "none",
+        }:
+            return None
+        if name.endswith("_ms"):
+            return parse_duration(text)
+        if isinstance(default, bool):
+            return _flag(text)
+        if isinstance(default, float):
+            return float(text)
+        if isinstance(default, int):
+            return int(text)
+    except (ValueError, DurationError) as error:
+        raise ConfigError(f"{where}: cannot use '{text}' for {name}: {error}") from error
+    return text
+
+
+def _flag(text: str) -> bool:
+    lowered = text.lower()
+    if lowered in {"1", "true", "yes", "on"}:
+        return True
+    if lowered in {"0", "false", "no", "off", ""}:
+        return False
+    raise ValueError("expected true or false")
+
+
+def _checked(settings: Settings) -> Settings:
+    """The settings, if they make sense together."""
+    for name in ("ingress_port", "admin_port", "pg_port"):
+        port = getattr(settings, name)
+        if port is not None and not 0 <= port <= 65535:
+            raise ConfigError(f"{name}: {port} is no port, expected 0 to 65535")
+    if settings.retry_on_max_attempts not in {"pause", "kill"}:
+        raise ConfigError(
+            f"retry_on_max_attempts: expected pause or kill, got '{settings.retry_on_max_attempts}'"
+        )
+    if settings.log_level.lower() not in _LEVELS:
+        raise ConfigError(
+            f"log_level: expected one of {', '.join(sorted(_LEVELS))}, got '{settings.log_level}'"
+        )
+    if settings.log_format not in {"human", "json"}:
+        raise ConfigError(f"log_format: expected human or json, got '{settings.log_format}'")
+    return settings

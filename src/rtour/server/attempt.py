@@ -7,6 +7,7 @@ It decides nothing about retries: it ends in `Ended`, `Suspended`, or raises `At
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -37,6 +38,8 @@ from rtour.server.attempt_errors import AttemptFailure, failure, from_head, from
 from rtour.server.preconditions import Preconditions
 from rtour.server.transport import Endpoint, Exchange, Transport
 from rtour.storage import Storage
+
+log = logging.getLogger("rtour.attempt")
 
 CONTENT_TYPE = "application/vnd.restate.invocation.v%d"
 COMMAND_TYPES = range(0x0400, 0x8000)
@@ -310,6 +313,10 @@ class Attempt:
     def _on_command(self, received: Frame) -> None:
         entry: Any = decode(received.type, received.payload, self.route.protocol_version)
         resolved = self._world.preconditions.check(self.invocation, entry)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug(
+                "Entry %d: %s", self._command_index, entry, extra={"invocation": self.invocation}
+            )
         self._world.propose(
             StoreEntry(
                 id=self.invocation.id,

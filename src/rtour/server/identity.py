@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from rtour.clock import Clock
@@ -66,7 +67,7 @@ def unsigned(_path: str, _key: str | None) -> Headers:
     return ()
 
 
-def _part(claims: dict[str, object]) -> str:
+def _part(claims: Mapping[str, object]) -> str:
     return _base64url(json.dumps(claims, separators=(",", ":")).encode())
 
 

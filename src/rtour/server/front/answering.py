@@ -1,0 +1,114 @@
+"""What both HTTP versions need: requests from targets, replies of apps, replies of the front's own."""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import logging
+import time
+from email.utils import formatdate
+from typing import Protocol
+from urllib.parse import quote_from_bytes
+
+from rtour.server.front.limits import Budget, FrontLimits
+from rtour.server.web import App, Headers, Reply, Request, text_reply
+
+_log = logging.getLogger(__name__)
+
+TOO_LARGE = text_reply(413, "length limit exceeded")
+TOO_MUCH = text_reply(503, "too many request bodies at once. Retry later.")
+HEAD_TOO_LARGE = text_reply(431, "the request head is too large")
+TOO_SLOW = text_reply(408, "the request did not arrive in time")
+
+_SAFE = "/:?#[]@!$&'()*+,;=-._~%"
+
+
+class Shared:
+    """What the connections of one front have in common."""
+
+    def __init__(self, app: App, limits: FrontLimits) -> None:
+        self.app = app
+        self.limits = limits
+        self.bodies = Budget(limits.bodies_bytes_max)
+        self.stopping = False
+
+
+class Stoppable(Protocol):
+    """A connection, as the front that holds it sees it."""
+
+    def stop(self) -> None:
+        """Take no new request; close when those under way are answered."""
+
+    def abort(self) -> None:
+        """Close now."""
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer more than an error
+    """A request that gets `reply` without reaching the app."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.status)
+        self.reply = reply
+
+
+def make_request(method: str, target: bytes, headers: Headers, body: bytes) -> Request:
+    """Split a request target; an absolute one counts from its path on."""
+    if target[:1] != b"/" and b"://" in target:
+        _, _, rest = target.partition(b"://")
+        target = b"/" + rest.partition(b"/")[2]
+    text = target.decode() if target.isascii() else quote_from_bytes(target, safe=_SAFE)
+    path, _, query = text.partition("?")
+    return Request(method, path, query, headers, body)
+
+
+def content_length(headers: Headers) -> int:
+    """The announced length of a body; 0 if none is."""
+    for name, value in headers:
+        if name == b"content-length":
+            digits = value.strip()
+            return int(digits) if digits.isdigit() and len(digits) < 20 else 0
+    return 0
+
+
+async def answer(app: App, request: Request) -> Reply:
+    """The app's reply; a bug in it costs one request."""
+    try:
+        return await app(request)
+    except asyncio.CancelledError:
+        raise
+    except Exception:  # noqa: BLE001 - the other requests go on
+        _log.exception("%s %s failed", request.method, request.path)
+        return text_reply(500, "internal server error")
+
+
+_STATUS_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode()
+    for status in http.HTTPStatus
+}
+
+
+def status_line(status: int) -> bytes:
+    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+
+
+def bodiless(method: str, status: int) -> bool:
+    """Whether HTTP gives this reply no body, whatever the app says."""
+    return method == "HEAD" or status in {204, 304}
+
+
+class DateHeader:
+    """The `date` header, made once a second."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._value = b""
+
+    def __call__(self) -> bytes:
+        second = int(time.clock_gettime(time.CLOCK_REALTIME))
+        if second != self._second:
+            self._second = second
+            self._value = formatdate(second, usegmt=True).encode()
+        return self._value
+
+
+date_header = DateHeader()

@@ -1,0 +1,325 @@
+"""One HTTP/2 connection: every stream is a request, all under way at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import ngh2
+from ngh2 import ErrorCode, Setting
+
+from rtour.server.front.answering import (
+    TOO_LARGE,
+    TOO_MUCH,
+    Shared,
+    Stoppable,
+    answer,
+    bodiless,
+    content_length,
+    date_header,
+    make_request,
+)
+from rtour.server.front.limits import Deadline
+from rtour.server.web import Headers, Reply, text_reply
+
+_log = logging.getLogger(__name__)
+
+_NO_PATH = text_reply(405, "method not allowed")
+_STATUS = {status: b"%d" % status for status in range(100, 1000)}
+
+
+class _Stream:
+    """A request as it arrives, then the task that answers it."""
+
+    __slots__ = ("body", "headers", "last", "method", "refused", "size", "taken", "target", "task")
+
+    def __init__(self, now: float) -> None:
+        self.method = ""
+        self.target = b""
+        self.headers: Headers = []
+        self.body: list[bytes] = []
+        self.size = 0
+        self.taken = 0
+        self.last = now
+        self.refused = False
+        self.task: asyncio.Task[None] | None = None
+
+
+class Http2Connection(asyncio.Protocol):
+    """Bytes in, requests to the app, replies out."""
+
+    def __init__(self, shared: Shared, on_lost: Callable[[Stoppable], None]) -> None:
+        self._shared = shared
+        self._limits = shared.limits
+        self._on_lost = on_lost
+        self._loop = asyncio.get_running_loop()
+        self._deadline = Deadline(self._loop, self._expired)
+        self._streams: dict[int, _Stream] = {}
+        self._room = asyncio.Event()  # set when queued bytes may have left
+        self._paused = False
+        self._flushing = False
+        self._closing = False
+        self._handlers: dict[type[ngh2.Event], Callable[..., None]] = {
+            ngh2.RequestReceived: self._on_request,
+            ngh2.DataReceived: self._on_data,
+            ngh2.TrailersReceived: self._on_trailers,
+            ngh2.StreamReset: self._on_gone,
+            ngh2.StreamClosed: self._on_gone,
+            ngh2.ConnectionClosed: self._on_closed,
+        }
+
+    # --- the transport's side --------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._connection = ngh2.Connection(
+            ngh2.Role.SERVER,
+            ngh2.Configuration(
+                auto_window_update=False,
+                max_inbound_header_list_size=self._limits.head_bytes_max,
+            ),
+        )
+        self._connection.initiate_connection(
+            {
+                Setting.MAX_CONCURRENT_STREAMS: self._limits.h2_streams_max,
+                Setting.INITIAL_WINDOW_SIZE: self._limits.h2_window_bytes,
+                Setting.MAX_HEADER_LIST_SIZE: self._limits.head_bytes_max,
+            }
+        )
+        self._connection.set_local_window_size(self._limits.h2_connection_window_bytes)
+        self._deadline.set(self._limits.idle_timeout_s)
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        try:
+            self._connection.receive_data(data)
+        except ngh2.NGH2Error as error:
+            _log.debug("an HTTP/2 client broke the protocol: %s", error)
+            self._dispatch()
+            self._transport.abort()
+            return
+        self._dispatch()
+        self._flush()
+        self._watch()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._closing = True
+        self._deadline.close()
+        self._room.set()
+        for stream_id in list(self._streams):
+            self._forget(stream_id)
+        self._on_lost(self)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        self._deadline.set(self._limits.write_timeout_s)
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._flush()
+        self._watch()
+
+    def _dispatch(self) -> None:
+        for event in self._connection.events():
+            handler = self._handlers.get(type(event))
+            if handler is not None:
+                handler(event)
+
+    def _flush_soon(self) -> None:
+        """Replies of one turn of the loop leave in one write."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        while not self._paused and not self._closing:
+            data = self._connection.data_to_send(self._limits.send_buffer_bytes)
+            if data:
+                self._transport.write(data)
+            self._dispatch()
+            if not data:
+                break
+        self._room.set()
+
+    # --- the client's side -----------------------------------------------------------------------
+
+    def _on_request(self, event: ngh2.RequestReceived) -> None:
+        stream = self._streams[event.stream_id] = _Stream(self._loop.time())
+        authority = None
+        for name, value in event.headers:
+            if name[:1] != b":":
+                stream.headers.append((name, value))
+            elif name == b":method":
+                stream.method = value.decode("ascii", "replace")
+            elif name == b":path":
+                stream.target = value
+            elif name == b":authority":
+                authority = value
+        if authority is not None:
+            stream.headers.append((b"host", authority))
+        if not stream.target:
+            self._refuse(event.stream_id, stream, _NO_PATH)
+        elif content_length(stream.headers) > self._limits.body_bytes_max:
+            self._refuse(event.stream_id, stream, TOO_LARGE)
+        elif event.end_stream:
+            self._begin(event.stream_id, stream)
+
+    def _on_data(self, event: ngh2.DataReceived) -> None:
+        amount = len(event.data)
+        if amount:
+            self._connection.acknowledge_received_data(amount, event.stream_id)
+        stream = self._streams.get(event.stream_id)
+        if stream is None:
+            return
+        stream.last = self._loop.time()
+        stream.size += amount
+        if stream.refused:
+            if stream.size > self._limits.linger_bytes_max:
+                self._connection.reset_stream(event.stream_id, ErrorCode.NO_ERROR)
+            return
+        if stream.size > self._limits.body_bytes_max:
+            self._refuse(event.stream_id, stream, TOO_LARGE)
+        elif not self._shared.bodies.take(amount):
+            self._refuse(event.stream_id, stream, TOO_MUCH)
+        else:
+            stream.taken += amount
+            stream.body.append(event.data)
+            if event.end_stream:
+                self._begin(event.stream_id, stream)
+
+    def _on_trailers(self, event: ngh2.TrailersReceived) -> None:
+        stream = self._streams.get(event.stream_id)
+        if stream is not None and stream.task is None and not stream.refused:
+            self._begin(event.stream_id, stream)
+
+    def _on_gone(self, event: ngh2.StreamReset | ngh2.StreamClosed) -> None:
+        self._forget(event.stream_id)
+
+    def _on_closed(self, _event: ngh2.ConnectionClosed) -> None:
+        self._transport.close()
+        self._deadline.set(self._limits.write_timeout_s)
+
+    def _forget(self, stream_id: int) -> None:
+        stream = self._streams.pop(stream_id, None)
+        if stream is None:
+            return
+        self._shared.bodies.give_back(stream.taken)
+        if stream.task is not None:
+            stream.task.cancel()
+
+    # --- answers ---------------------------------------------------------------------------------
+
+    def _begin(self, stream_id: int, stream: _Stream) -> None:
+        stream.task = self._loop.create_task(self._respond(stream_id, stream))
+
+    async def _respond(self, stream_id: int, stream: _Stream) -> None:
+        request = make_request(stream.method, stream.target, stream.headers, b"".join(stream.body))
+        stream.body = []
+        reply = await answer(self._shared.app, request)
+        if stream_id not in self._streams:
+            return
+        self._shared.bodies.give_back(stream.taken)
+        stream.taken = 0
+        empty = bodiless(stream.method, reply.status)
+        if isinstance(reply.body, bytes):
+            # The closing of the stream, which the flush brings, must not cancel this task.
+            stream.task = None
+            self._send(stream_id, reply, b"" if empty else reply.body)
+            return
+        self._head(stream_id, reply, end=empty)
+        if not empty:
+            await self._stream(stream_id, reply)
+
+    def _send(self, stream_id: int, reply: Reply, body: bytes) -> None:
+        self._head(stream_id, reply, end=not body, length=len(body))
+        if body:
+            self._connection.send_data(stream_id, body, end_stream=True)
+        self._flush_soon()
+
+    def _head(self, stream_id: int, reply: Reply, *, end: bool, length: int | None = None) -> None:
+        fields = [(b":status", _STATUS[reply.status]), *reply.headers, (b"date", date_header())]
+        if length is not None and reply.status != 204:
+            fields.append((b"content-length", b"%d" % length))
+        self._connection.send_response(stream_id, fields, end_stream=end)
+        self._flush_soon()
+
+    async def _stream(self, stream_id: int, reply: Reply) -> None:
+        assert not isinstance(reply.body, bytes)
+        try:
+            async for chunk in reply.body:
+                if stream_id not in self._streams:
+                    return
+                self._connection.send_data(stream_id, chunk)
+                self._flush_soon()
+                while self._connection.queued_body_size(stream_id) > self._limits.send_buffer_bytes:
+                    self._room.clear()
+                    await self._room.wait()
+                    if stream_id not in self._streams:
+                        return
+        except Exception:  # noqa: BLE001 - whatever it was, the client must not take it for the end
+            _log.exception("a reply broke off")
+            self._connection.reset_stream(stream_id, ErrorCode.INTERNAL_ERROR)
+        else:
+            self._streams[stream_id].task = None
+            self._connection.end_stream(stream_id)
+        self._flush_soon()
+
+    def _refuse(self, stream_id: int, stream: _Stream, reply: Reply) -> None:
+        """Answer before the request is complete; what is still sent is dropped."""
+        stream.refused = True
+        stream.body = []
+        self._shared.bodies.give_back(stream.taken)
+        stream.taken = 0
+        assert isinstance(reply.body, bytes)
+        self._send(stream_id, reply, reply.body)
+
+    # --- time ------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        if self._paused:
+            return
+        arriving = any(stream.task is None for stream in self._streams.values())
+        if arriving:
+            self._deadline.set(self._limits.body_idle_timeout_s)
+        elif not self._streams:
+            self._deadline.set(self._limits.idle_timeout_s)
+        else:
+            self._deadline.set(None)
+
+    def _expired(self) -> None:
+        """Nothing moved for as long as the deadline says: too slow, or idle."""
+        if self._paused or self._closing or not self._streams:
+            self._close() if not self._paused else self._transport.abort()
+            return
+        oldest = self._loop.time() - self._limits.body_idle_timeout_s / 2
+        for stream_id, stream in list(self._streams.items()):
+            if stream.task is None and stream.last < oldest:
+                self._connection.reset_stream(stream_id, ErrorCode.CANCEL)
+        self._flush()
+        self._watch()
+
+    def _close(self) -> None:
+        """Say farewell and close when it is sent, or when that takes too long."""
+        if self._connection.want_write or self._connection.want_read:
+            self._connection.terminate_connection(ErrorCode.NO_ERROR)
+            self._flush()
+        self._closing = True
+        self._transport.close()
+        self._deadline.set(self._limits.write_timeout_s)
+
+    def stop(self) -> None:
+        """Take no new streams; close when the last one is answered."""
+        if self._closing:
+            return
+        if not self._streams:
+            self._close()
+            return
+        self._connection.send_goaway(ErrorCode.NO_ERROR)
+        self._flush()
+
+    def abort(self) -> None:
+        self._transport.abort()

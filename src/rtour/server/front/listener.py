@@ -1,0 +1,145 @@
+"""The port: accepts connections, tells HTTP/1.1 from HTTP/2, stops."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+
+from rtour.errors import RtourError
+from rtour.server.front.answering import Shared, Stoppable
+from rtour.server.front.http1 import Http1Connection
+from rtour.server.front.http2 import Http2Connection
+from rtour.server.front.limits import Deadline, FrontLimits
+from rtour.server.web import App
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_BACKLOG = 1024
+
+
+class FrontError(RtourError):
+    """The port cannot be had; the message says which and why."""
+
+
+class _Sniffer(asyncio.Protocol):
+    """Decides by the first bytes which protocol a connection speaks."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self._seen = b""
+        self._deadline = Deadline(asyncio.get_running_loop(), self.abort)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        _keep_alive(transport.get_extra_info("socket"))
+        if not self._front.admit(self):
+            transport.abort()
+            return
+        self._deadline.set(self._front.shared.limits.head_timeout_s)
+
+    def data_received(self, data: bytes) -> None:
+        self._seen += data
+        size = min(len(self._seen), len(_PREFACE))
+        if self._seen[:size] != _PREFACE[:size]:
+            self._hand_over(Http1Connection(self._front.shared, self._front.lost))
+        elif size == len(_PREFACE):
+            self._hand_over(Http2Connection(self._front.shared, self._front.lost))
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._deadline.close()
+        self._front.lost(self)
+
+    def _hand_over(self, connection: Http1Connection | Http2Connection) -> None:
+        self._deadline.close()
+        self._front.replace(self, connection)
+        self._transport.set_protocol(connection)
+        connection.connection_made(self._transport)
+        connection.data_received(self._seen)
+
+    def stop(self) -> None:
+        self._transport.abort()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+
+def _keep_alive(sock: socket.socket) -> None:
+    """Let the kernel find out about clients that vanish while they wait for an answer."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+class Front:
+    """An `App` on a port."""
+
+    def __init__(self, app: App, limits: FrontLimits | None = None) -> None:
+        self.shared = Shared(app, limits or FrontLimits())
+        self._connections: set[Stoppable] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def connections(self) -> int:
+        return len(self._connections)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port; the port is the real one also when 0 was asked for."""
+        assert self._server is not None, "listen() first"
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return host, port
+
+    async def listen(self, host: str, port: int) -> None:
+        """Accept connections from now on."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                lambda: _Sniffer(self), host, port, backlog=_BACKLOG, reuse_address=True
+            )
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            hint = ""
+            if error.errno == errno.EADDRINUSE:
+                hint = "; is another server running? Stop it, or choose another port"
+            raise FrontError(f"cannot listen on {host}:{port}: {reason}{hint}") from error
+
+    async def close(self, grace_s: float = 5.0) -> None:
+        """Answer the requests under way for `grace_s`, then cut the connections that are left."""
+        if self._server is None:
+            return
+        self._server.close()
+        self.shared.stopping = True
+        for connection in list(self._connections):
+            connection.stop()
+        try:
+            await asyncio.wait_for(self._empty.wait(), grace_s)
+        except TimeoutError:
+            for connection in list(self._connections):
+                connection.abort()
+            await self._empty.wait()
+        await self._server.wait_closed()
+
+    # --- for connections -------------------------------------------------------------------------
+
+    def admit(self, connection: Stoppable) -> bool:
+        """Whether there is room for one more."""
+        self._connections.add(connection)
+        self._empty.clear()
+        return (
+            len(self._connections) <= self.shared.limits.connections_max
+            and not self.shared.stopping
+        )
+
+    def replace(self, old: Stoppable, new: Stoppable) -> None:
+        self._connections.discard(old)
+        self._connections.add(new)
+
+    def lost(self, connection: Stoppable) -> None:
+        self._connections.discard(connection)
+        if not self._connections:
+            self._empty.set()

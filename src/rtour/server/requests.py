@@ -1,0 +1,75 @@
+"""Who waits for which answer of the engine.
+
+A request proposes a command that carries its number, and waits for the `Respond` action with the
+same number. Nothing of this is durable: a client that loses its server asks again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from rtour.engine.actions import Respond, Response
+from rtour.engine.commands import Command
+from rtour.errors import RtourError
+
+
+class Proposer(Protocol):
+    """The processor, as the front rooms see it."""
+
+    def propose(self, command: Command) -> None:
+        """Queue a command; whatever follows comes as actions."""
+
+
+class Overloaded(RtourError):  # noqa: N818 - reads as the fact it reports
+    """Too many requests wait already."""
+
+    def __init__(self) -> None:
+        super().__init__("too many requests, the ingress is overloaded. Retry later.")
+
+
+class Requests:
+    """Numbers and waiters of the requests under way.
+
+    `first_id` must be above every number of the server's earlier lives, whose sinks may still be
+    stored and answered.
+    """
+
+    def __init__(
+        self, propose: Callable[[Command], None], first_id: int, *, pending_max: int = 10_000
+    ) -> None:
+        self._propose = propose
+        self._next = first_id
+        self._pending_max = pending_max
+        self._waiting: dict[int, asyncio.Future[Response]] = {}
+
+    @property
+    def pending(self) -> int:
+        return len(self._waiting)
+
+    async def ask(self, make: Callable[[int], Command]) -> Response:
+        """Propose `make(number)` and wait; a cancelled waiter is forgotten, the command is not."""
+        if len(self._waiting) >= self._pending_max:
+            raise Overloaded
+        number = self._next
+        self._next += 1
+        answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        try:
+            self._propose(make(number))
+            return await answer
+        finally:
+            del self._waiting[number]
+
+    def resolve(self, respond: Respond) -> None:
+        """Give an answer to whoever waits for it, if they still do."""
+        answer = self._waiting.get(respond.request_id)
+        if answer is not None and not answer.done():
+            answer.set_result(respond.response)
+
+    def fail(self, error: Exception) -> None:
+        """Let every waiter fail: the processor is gone and no answer will come."""
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(error)

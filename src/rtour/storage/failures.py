@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
+from rtour.errors import RtourError
 
-class StorageError(Exception):
+
+class StorageError(RtourError):
     """The stored data cannot be used; the message says why and what to do."""
 
 
@@ -57,3 +60,12 @@ class WriteFailedError(StorageError):
             f"Writing to {path} failed: {reason}. Nothing was acknowledged that is not stored. "
             "See to the disk (space, permissions, health), then restart the server."
         )
+
+
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+def explained(path: Path, error: sqlite3.DatabaseError) -> Exception:
+    """The error that SQLite raised, as damage to the file if that is what it means."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return DamagedError(path, error) if code in _DAMAGE else error

@@ -1,0 +1,164 @@
+"""The statements that store a batch: prepared constants with their rows, in a safe order.
+
+Rows go before ranges would remove them: deletions of whole invocations, journals and object state
+first, then what is put, then single deletions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rtour.storage import rows
+from rtour.storage.batch import UNSET, Batch, ObjectChanges
+from rtour.storage.rows import Row
+
+Step = tuple[str, list[Row]]
+
+
+def _insert(table: str, columns: tuple[str, ...], verb: str = "INSERT") -> str:
+    marks = ", ".join("?" * len(columns))
+    return f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({marks})"
+
+
+FORGET_INVOCATION = "DELETE FROM invocation WHERE number = ?"
+FORGET_JOURNAL = "DELETE FROM journal WHERE number = ?"
+FORGET_EVENTS = "DELETE FROM event WHERE number = ?"
+INSERT_INVOCATION = _insert("invocation", (*rows.BORN_COLUMNS, *rows.GROWN_COLUMNS))
+UPDATE_INVOCATION = (
+    f"UPDATE invocation SET {', '.join(f'{name} = ?' for name in rows.GROWN_COLUMNS)} "  # noqa: S608
+    "WHERE number = ?"
+)
+INSERT_ENTRY = _insert("journal", ("number", *rows.ENTRY_COLUMNS))
+INSERT_EVENT = _insert("event", ("number", "type", "after_index", "appended_at", "error"))
+PUT_LOCK = _insert("lock", ("service", "key", "holder"), "REPLACE")
+DELETE_LOCK = "DELETE FROM lock WHERE service = ? AND key = ?"
+PUT_INBOX = _insert("inbox", ("service", "key", "sequence", "invocation_id", "patch"), "REPLACE")
+DELETE_INBOX = "DELETE FROM inbox WHERE service = ? AND key = ? AND sequence = ?"
+CLEAR_STATE = "DELETE FROM state WHERE service = ? AND key = ?"
+PUT_STATE = _insert("state", ("service", "key", "name", "value"), "REPLACE")
+DELETE_STATE = "DELETE FROM state WHERE service = ? AND key = ? AND name = ?"
+CLEAR_PROMISES = "DELETE FROM promise WHERE service = ? AND key = ?"
+PUT_PROMISE = _insert("promise", ("service", "key", "name", *rows.PROMISE_COLUMNS), "REPLACE")
+_TIMER = ("at", "number", "completion_id", "kind", "invocation_id")
+PUT_TIMER = _insert("timer", _TIMER, "REPLACE")
+DELETE_TIMER = f"DELETE FROM timer WHERE {' AND '.join(f'{name} = ?' for name in _TIMER)}"  # noqa: S608
+PUT_DOCUMENT = _insert("document", ("kind", "id", "json"), "REPLACE")
+DELETE_DOCUMENT = "DELETE FROM document WHERE kind = ? AND id = ?"
+SET_META = _insert("meta", ("name", "value"), "REPLACE")
+
+
+def plan(batch: Batch) -> list[Step]:
+    """Everything to execute for the batch, without the statements that have no rows."""
+    steps = [*_invocations(batch), *_journals(batch)]
+    if batch.objects:
+        steps += _objects(batch)
+    if batch.timers:
+        steps += _timers(batch)
+    if batch.documents:
+        steps += _documents(batch)
+    place: list[Row] = [("last_sequence", batch.sequence), ("last_at", batch.at)]
+    steps.append((SET_META, place))
+    return [step for step in steps if step[1]]
+
+
+def _invocations(batch: Batch) -> Iterator[Step]:
+    base = batch.base
+    new: list[Row] = []
+    changed: list[Row] = []
+    for invocation in batch.invocations.values():
+        if invocation is None:
+            continue
+        if invocation.number > base:
+            new.append(rows.born(invocation) + rows.grown(invocation))
+        else:
+            changed.append((*rows.grown(invocation), invocation.number))
+    yield FORGET_INVOCATION, [(number,) for number in batch.forgotten]
+    yield INSERT_INVOCATION, new
+    yield UPDATE_INVOCATION, changed
+
+
+def _journals(batch: Batch) -> Iterator[Step]:
+    dropped: list[Row] = []
+    entries: list[Row] = []
+    events: list[Row] = []
+    for number, changes in batch.journals.items():
+        if changes.dropped:
+            dropped.append((number,))
+        entries += [(number, *rows.entry(entry)) for entry in changes.entries]
+        events += [(number, *rows.event(event)) for event in changes.events]
+    yield FORGET_JOURNAL, dropped
+    yield FORGET_EVENTS, dropped
+    yield INSERT_ENTRY, entries
+    yield INSERT_EVENT, events
+
+
+def _objects(batch: Batch) -> Iterator[Step]:
+    held: list[Row] = []
+    freed: list[Row] = []
+    for name, changes in batch.objects.items():
+        if changes.lock is None:
+            freed.append(name)
+        elif changes.lock is not UNSET:
+            held.append((*name, changes.lock))
+    yield DELETE_LOCK, freed
+    yield PUT_LOCK, held
+    changed = list(batch.objects.items())
+    yield from _inboxes(changed)
+    yield from _states(changed)
+    yield from _promises(changed)
+
+
+def _inboxes(changed: list[tuple[tuple[str, str], ObjectChanges]]) -> Iterator[Step]:
+    put: list[Row] = []
+    deleted: list[Row] = []
+    for name, changes in changed:
+        for sequence, item in changes.inbox.items():
+            if item is None:
+                deleted.append((*name, sequence))
+            else:
+                put.append((*name, *rows.inbox_item(item)))
+    yield DELETE_INBOX, deleted
+    yield PUT_INBOX, put
+
+
+def _states(changed: list[tuple[tuple[str, str], ObjectChanges]]) -> Iterator[Step]:
+    put: list[Row] = []
+    deleted: list[Row] = []
+    for name, changes in changed:
+        for key, value in changes.state.items():
+            if value is None:
+                deleted.append((*name, key))
+            else:
+                put.append((*name, key, value))
+    yield CLEAR_STATE, [name for name, changes in changed if changes.state_cleared]
+    yield PUT_STATE, put
+    yield DELETE_STATE, deleted
+
+
+def _promises(changed: list[tuple[tuple[str, str], ObjectChanges]]) -> Iterator[Step]:
+    yield CLEAR_PROMISES, [name for name, changes in changed if changes.promises_cleared]
+    yield (
+        PUT_PROMISE,
+        [
+            (*name, key, *rows.promise(promise))
+            for name, changes in changed
+            for key, promise in changes.promises.items()
+        ],
+    )
+
+
+def _timers(batch: Batch) -> Iterator[Step]:
+    yield DELETE_TIMER, [rows.timer(timer) for timer, kept in batch.timers.items() if not kept]
+    yield PUT_TIMER, [rows.timer(timer) for timer, kept in batch.timers.items() if kept]
+
+
+def _documents(batch: Batch) -> Iterator[Step]:
+    put: list[Row] = []
+    deleted: list[Row] = []
+    for (kind, id_), json in batch.documents.items():
+        if json is None:
+            deleted.append((kind._value_, id_))
+        else:
+            put.append((kind._value_, id_, json))
+    yield DELETE_DOCUMENT, deleted
+    yield PUT_DOCUMENT, put

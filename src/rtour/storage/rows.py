@@ -1,0 +1,291 @@
+"""Engine values to rows and back: the only place that knows both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from rtour.engine.model import (
+    CallerSink,
+    Entry,
+    Event,
+    FromIngress,
+    FromRestart,
+    FromService,
+    FromSubscription,
+    HandlerType,
+    InboxItem,
+    Invocation,
+    Promise,
+    ServiceType,
+    Sink,
+    Source,
+    StatePatch,
+    Status,
+    Target,
+    Timer,
+    TimerKind,
+    Trace,
+)
+from rtour.protocol.messages import Failure, Future, Value
+
+Row = tuple[Any, ...]
+
+_json = msgspec.json.Encoder().encode
+_sinks = msgspec.json.Decoder(tuple[Sink, ...])
+_waiters = msgspec.json.Decoder(tuple[CallerSink, ...])
+_metadata = msgspec.json.Decoder(tuple[tuple[str, str], ...])
+_future = msgspec.json.Decoder(Future)
+_target = msgspec.json.Decoder(Target)
+_pack_patch = msgspec.msgpack.Encoder().encode
+_unpack_patch = msgspec.msgpack.Decoder(StatePatch)
+
+# Looking a value up costs a fifth of calling the enum.
+_STATUS = {status.value: status for status in Status}
+_SERVICE_TYPE = {kind.value: kind for kind in ServiceType}
+_HANDLER_TYPE: dict[str | None, HandlerType | None] = {
+    None: None,
+    **{kind.value: kind for kind in HandlerType},
+}
+_TIMER_KIND = {kind.value: kind for kind in TimerKind}
+
+RESULT_COLUMNS = ("failure_code", "failure_message", "failure_metadata", "success")
+
+BORN_COLUMNS = (
+    "number",
+    "id",
+    "target_service",
+    "target_key",
+    "target_handler",
+    "service_type",
+    "handler_type",
+    "source",
+    "source_id",
+    "source_target",
+    "idempotency_key",
+    "created_at",
+    "completion_retention_ms",
+    "journal_retention_ms",
+    "trace_parent",
+    "trace_state",
+)
+"""Written once: the engine never changes these of an invocation."""
+
+GROWN_COLUMNS = (
+    "status",
+    "modified_at",
+    "attempt",
+    "journal_length",
+    "commands",
+    "output_index",
+    "deployment_id",
+    "protocol_version",
+    "pause_requested",
+    "inbox_sequence",
+    "scheduled_start_at",
+    "scheduled_at",
+    "inboxed_at",
+    "running_at",
+    "completed_at",
+    "expires_at",
+    "awaiting",
+    "sinks",
+    *RESULT_COLUMNS,
+)
+"""Written again with every change of the invocation."""
+
+ENTRY_COLUMNS = ("idx", "type", "appended_at", "callee", "raw")
+PROMISE_COLUMNS = ("waiters", *RESULT_COLUMNS)
+
+
+def _text(value: object) -> str:
+    return _json(value).decode()
+
+
+def _text_or_null(values: tuple[object, ...]) -> str | None:
+    return _json(values).decode() if values else None
+
+
+def _result(result: Value | Failure | None) -> Row:
+    if result is None:
+        return (None, None, None, None)
+    if type(result) is Value:
+        return (None, None, None, result.content)
+    assert type(result) is Failure
+    return (result.code, result.message, _text_or_null(result.metadata), None)
+
+
+def _read_result(
+    code: int | None, message: str, metadata: str | None, success: bytes | None
+) -> Value | Failure | None:
+    if success is not None:
+        return Value(success)
+    if code is None:
+        return None
+    return Failure(code, message, _metadata.decode(metadata) if metadata else ())
+
+
+def _source(source: Source) -> Row:
+    match source:
+        case FromIngress():
+            return ("ingress", None, None)
+        case FromService(id_, target):
+            return ("service", id_, _text(target))
+        case FromSubscription(id_):
+            return ("subscription", id_, None)
+        case FromRestart(id_):
+            return ("restart_as_new", id_, None)
+
+
+_INGRESS = FromIngress()
+
+
+def _read_source(source: str, id_: str, target: str | None) -> Source:
+    if source == "ingress":
+        return _INGRESS
+    if source == "service":
+        assert target is not None
+        return FromService(id_, _target.decode(target))
+    if source == "subscription":
+        return FromSubscription(id_)
+    assert source == "restart_as_new", source
+    return FromRestart(id_)
+
+
+def born(invocation: Invocation) -> Row:
+    """`BORN_COLUMNS` of the invocation."""
+    target = invocation.target
+    trace = invocation.trace
+    handler_type = target.handler_type
+    return (
+        invocation.number,
+        invocation.id,
+        target.service,
+        target.key,
+        target.handler,
+        target.service_type._value_,
+        None if handler_type is None else handler_type._value_,
+        *_source(invocation.source),
+        invocation.idempotency_key,
+        invocation.created_at,
+        invocation.completion_retention_ms,
+        invocation.journal_retention_ms,
+        None if trace is None else trace.parent,
+        None if trace is None else trace.state,
+    )
+
+
+def grown(invocation: Invocation) -> Row:
+    """`GROWN_COLUMNS` of the invocation."""
+    awaiting = invocation.awaiting
+    return (
+        invocation.status._value_,
+        invocation.modified_at,
+        invocation.attempt,
+        invocation.journal_length,
+        invocation.commands,
+        invocation.output_index,
+        invocation.deployment_id,
+        invocation.protocol_version,
+        1 if invocation.pause_requested else 0,
+        invocation.inbox_sequence,
+        invocation.scheduled_start_at,
+        invocation.scheduled_at,
+        invocation.inboxed_at,
+        invocation.running_at,
+        invocation.completed_at,
+        None if invocation.completed_at is None else next_expiry(invocation),
+        None if awaiting is None else _text(awaiting),
+        _text_or_null(invocation.sinks),
+        *_result(invocation.result),
+    )
+
+
+def next_expiry(invocation: Invocation) -> int | None:
+    """When the cleaner next has something to forget of it: the journal, then all."""
+    journal = invocation.journal_expires_at
+    return invocation.expires_at if journal is None else journal
+
+
+def read_invocation(row: Row) -> Invocation:
+    """The invocation of `(*BORN_COLUMNS, *GROWN_COLUMNS)`."""
+    awaiting, sinks = row[32], row[33]
+    return Invocation(
+        id=row[1],
+        number=row[0],
+        target=Target(row[2], row[4], row[3], _SERVICE_TYPE[row[5]], _HANDLER_TYPE[row[6]]),
+        status=_STATUS[row[16]],
+        source=_read_source(row[7], row[8], row[9]),
+        created_at=row[11],
+        modified_at=row[17],
+        completion_retention_ms=row[12],
+        journal_retention_ms=row[13],
+        idempotency_key=row[10],
+        sinks=_sinks.decode(sinks) if sinks else (),
+        trace=None if row[14] is None else Trace(row[14], row[15]),
+        attempt=row[18],
+        journal_length=row[19],
+        commands=row[20],
+        output_index=row[21],
+        deployment_id=row[22],
+        protocol_version=row[23],
+        awaiting=_future.decode(awaiting) if awaiting else None,
+        pause_requested=bool(row[24]),
+        inbox_sequence=row[25],
+        scheduled_start_at=row[26],
+        scheduled_at=row[27],
+        inboxed_at=row[28],
+        running_at=row[29],
+        completed_at=row[30],
+        result=_read_result(row[34], row[35], row[36], row[37]),
+    )
+
+
+def entry(value: Entry) -> Row:
+    """`ENTRY_COLUMNS` of the entry."""
+    return (value.index, int(value.type), value.appended_at, value.callee, value.raw)
+
+
+def read_entry(row: Row) -> Entry:
+    index, type_, appended_at, callee, raw = row
+    return Entry(index, type_, raw, appended_at, callee)
+
+
+def event(value: Event) -> Row:
+    """type, after_index, appended_at, error."""
+    error = None if value.error is None else _text(value.error)
+    return (value.type._value_, value.after_index, value.appended_at, error)
+
+
+def inbox_item(value: InboxItem) -> Row:
+    """sequence, invocation_id, patch."""
+    patch = None if value.patch is None else _pack_patch(value.patch)
+    return (value.sequence, value.invocation_id, patch)
+
+
+def read_inbox_item(row: Row) -> InboxItem:
+    sequence, invocation_id, patch = row
+    return InboxItem(
+        sequence, invocation_id, None if patch is None else _unpack_patch.decode(patch)
+    )
+
+
+def promise(value: Promise) -> Row:
+    """`PROMISE_COLUMNS` of the promise."""
+    return (_text_or_null(value.waiters), *_result(value.result))
+
+
+def read_promise(row: Row) -> Promise:
+    waiters, *result = row
+    return Promise(_read_result(*result), _waiters.decode(waiters) if waiters else ())
+
+
+def timer(value: Timer) -> Row:
+    """at, number, completion_id, kind, invocation_id."""
+    return (value.at, value.number, value.completion_id, value.kind._value_, value.invocation_id)
+
+
+def read_timer(row: Row) -> Timer:
+    at, number, completion_id, kind, invocation_id = row
+    return Timer(at, number, completion_id, _TIMER_KIND[kind], invocation_id)

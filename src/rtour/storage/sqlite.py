@@ -1,0 +1,150 @@
+"""The storage in one SQLite file: synchronous reads, durable batches, bounded memory.
+
+`WorkingSet` answers reads, `Writer` makes batches durable, and this module opens the file and ties
+the two together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from rtour.engine.changes import Change
+from rtour.engine.model import Entry, Invocation, Timer
+from rtour.engine.view import View
+from rtour.storage import Recovered
+from rtour.storage.cache import Cache
+from rtour.storage.failures import WriteFailedError, explained
+from rtour.storage.folder import Folder
+from rtour.storage.reader import Reader
+from rtour.storage.schema import migrate
+from rtour.storage.settings import SqliteSettings
+from rtour.storage.working import WorkingSet
+from rtour.storage.writer import Writer
+
+Done = Callable[[BaseException | None], None]
+
+# After a burst the log file shrinks to this when it starts over.
+_LOG_BYTES = 64 * 1024 * 1024
+
+
+class SqliteStorage:
+    """`Storage` over the file `rtour.db` in a folder that no other server uses."""
+
+    def __init__(self, folder: Path, settings: SqliteSettings | None = None) -> None:
+        settings = settings or SqliteSettings()
+        self._folder = Folder(folder)
+        self.path = self._folder.database
+        self._failure: BaseException | None = None
+        try:
+            writer = _connect(self.path, settings, settings.page_cache_kib)
+            migrate(writer, self.path)
+            reader = _connect(self.path, settings, settings.page_cache_kib // 4)
+            checkpoints = _connect(self.path, settings, settings.page_cache_kib // 4)
+            self._reader = Reader(reader, self.path)
+            sequence, self._last_at = self._reader.place()
+        except sqlite3.DatabaseError as error:
+            self._folder.release()
+            raise explained(self.path, error) from error
+        except BaseException:
+            self._folder.release()
+            raise
+        self._writer = Writer(writer, checkpoints, settings)
+        cache = Cache(settings.cache_items, settings.cache_bytes)
+        self._working = WorkingSet(self._reader, cache, sequence)
+
+    @property
+    def view(self) -> View:
+        return self._working
+
+    def recover(self) -> Recovered:
+        return Recovered(
+            last_sequence=self._working.open.base,
+            last_at=self._last_at,
+            running=self._reader.running(),
+            documents=self._reader.documents(),
+        )
+
+    def write(self, changes: Iterable[Change], *, sequence: int, at: int) -> None:
+        self._refuse_after_failure()
+        self._working.open.add(changes, sequence, at)
+
+    def commit(self, done: Done) -> None:
+        self._refuse_after_failure()
+        loop = asyncio.get_running_loop()
+        batch = self._working.seal()
+        if batch.is_empty:
+            loop.call_soon(self._settle, done, None)
+        elif self._writer.commits_in_loop():
+            loop.call_soon(self._settle, done, self._writer.commit(batch))
+        else:
+
+            def settle_in_loop(error: BaseException | None) -> None:
+                loop.call_soon_threadsafe(self._settle, done, error)
+
+            self._writer.commit_in_thread(batch, settle_in_loop)
+
+    def _settle(self, done: Done, error: BaseException | None) -> None:
+        if error is None:
+            self._working.settle()
+        else:
+            self._failure = error
+        done(error)
+
+    def _refuse_after_failure(self) -> None:
+        if self._failure is not None:
+            raise WriteFailedError(self.path, self._failure) from self._failure
+
+    def journal(self, invocation: Invocation) -> list[Entry]:
+        return self._working.entries(invocation)[: invocation.journal_length]
+
+    def object_state(self, service: str, key: str, *, committed: bool) -> dict[bytes, bytes]:
+        source = self._reader if committed else self._working
+        return source.all_state(service, key)
+
+    def timers_after(self, after: Timer | None, limit: int) -> list[Timer]:
+        return self._working.timers_after(after, limit)
+
+    def expired(self, at: int, limit: int) -> list[tuple[str, bool]]:
+        return self._reader.expired(at, limit)
+
+    def close(self) -> None:
+        self._reader.close()
+        self._writer.close()
+        self._folder.release()
+
+
+class EphemeralStorage(SqliteStorage):
+    """The same in a temporary folder, without waiting for the disk; gone when closed."""
+
+    def __init__(self, settings: SqliteSettings | None = None) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="rtour-")
+        settings = msgspec.structs.replace(settings or SqliteSettings(), sync=False)
+        super().__init__(Path(self._temporary.name), settings)
+
+    def close(self) -> None:
+        super().close()
+        self._temporary.cleanup()
+
+
+def _connect(path: Path, settings: SqliteSettings, cache_kib: int) -> sqlite3.Connection:
+    """A connection that our threads may hand to each other; transactions are begun by hand."""
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=64
+    )
+    for pragma in (
+        "journal_mode = WAL",
+        f"synchronous = {'FULL' if settings.sync else 'OFF'}",
+        f"cache_size = -{cache_kib}",
+        f"journal_size_limit = {_LOG_BYTES}",
+        "wal_autocheckpoint = 0",  # the writer's business
+        "secure_delete = OFF",  # some builds overwrite what is deleted, at the hot path's cost
+        "temp_store = MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+    return connection

@@ -1,0 +1,141 @@
+"""Commits: one transaction per batch, in the event loop or in a thread of its own.
+
+The write-ahead log is folded back into the database beside the commits, not by one of them: a
+second thread with its own connection copies what it can while the writer goes on. Then the writer
+itself copies the little that came meanwhile, for only a log that is copied to its end starts over.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from rtour.storage.batch import Batch
+from rtour.storage.plan import Step, plan
+from rtour.storage.settings import CommitIn, SqliteSettings
+
+Job = Callable[[], None]
+
+# A commit's share in the running mean of commit times.
+_SHARE = 0.05
+# The disk may have recovered: one commit in so many is tried in the loop again.
+_RETRY_LOOP = 500
+
+
+class Worker:
+    """A thread that does one job after another."""
+
+    def __init__(self, name: str) -> None:
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    def do(self, job: Job) -> None:
+        self._jobs.put(job)
+
+    def stop(self) -> None:
+        """Finish what was asked for."""
+        self._jobs.put(None)
+        self._thread.join()
+
+
+class Writer:
+    """Makes batches durable, one at a time."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        checkpoints: sqlite3.Connection,
+        settings: SqliteSettings,
+    ) -> None:
+        self._connection = connection
+        self._checkpoints = checkpoints
+        self._settings = settings
+        self._committer = Worker("rtour-commit")
+        self._checkpointer = Worker("rtour-checkpoint")
+        self._rows = 0
+        self._checkpointing = False
+        self._finish_checkpoint = False
+        self._busy = False
+        self._mean_ms = 0.0
+        self._until_retry = _RETRY_LOOP
+
+    def commits_in_loop(self) -> bool:
+        """Is the next batch better committed right here?"""
+        where = self._settings.commit_in
+        if where is CommitIn.THREAD or self._busy or self._finish_checkpoint:
+            return False
+        if where is CommitIn.LOOP or self._mean_ms <= self._settings.slow_commit_ms:
+            return True
+        self._until_retry -= 1
+        if self._until_retry > 0:
+            return False
+        self._until_retry = _RETRY_LOOP
+        self._mean_ms = self._settings.slow_commit_ms
+        return True
+
+    def commit(self, batch: Batch) -> BaseException | None:
+        """Make the batch durable before returning."""
+        return self._transact(plan(batch))
+
+    def commit_in_thread(self, batch: Batch, done: Callable[[BaseException | None], None]) -> None:
+        """Make the batch durable and call `done` in the thread."""
+        self._busy = True
+        steps = plan(batch)
+        self._committer.do(lambda: self._in_thread(steps, done))
+
+    def _in_thread(self, steps: list[Step], done: Callable[[BaseException | None], None]) -> None:
+        finish, self._finish_checkpoint = self._finish_checkpoint, False
+        error = self._transact(steps)
+        if finish and error is None:
+            done(None)
+            _checkpoint(self._connection)
+            self._busy = False
+        else:
+            self._busy = False
+            done(error)
+
+    def _transact(self, steps: list[Step]) -> BaseException | None:
+        started = time.perf_counter()
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for sql, rows in steps:
+                connection.executemany(sql, rows)
+            connection.execute("COMMIT")
+        except BaseException as error:  # noqa: BLE001 - whatever it is, nothing was stored
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            return error
+        took_ms = (time.perf_counter() - started) * 1000
+        self._mean_ms += (took_ms - self._mean_ms) * _SHARE
+        self._rows += sum(len(rows) for _, rows in steps)
+        if self._rows >= self._settings.checkpoint_rows and not self._checkpointing:
+            self._rows = 0
+            self._checkpointing = True
+            self._checkpointer.do(self._checkpoint_beside)
+        return None
+
+    def _checkpoint_beside(self) -> None:
+        self._finish_checkpoint = not _checkpoint(self._checkpoints)
+        self._checkpointing = False
+
+    def close(self) -> None:
+        """Finish the commit under way, then let go of the file."""
+        self._committer.stop()
+        self._checkpointer.stop()
+        self._checkpoints.close()
+        self._connection.close()
+
+
+def _checkpoint(connection: sqlite3.Connection) -> bool:
+    """Copy the log into the database as far as nobody is in the way; was that all of it?"""
+    _, logged, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return bool(logged == copied)

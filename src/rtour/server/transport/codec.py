@@ -12,7 +12,8 @@ from typing import Protocol
 from rtour.server.transport.interface import TransportLimits
 from rtour.server.transport.request import Field, Request
 
-NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, CANCEL, HTTP_1_1_REQUIRED = 0x0, 0x1, 0x7, 0x8, 0xD
+# RFC 9113 §7
+PROTOCOL_ERROR, INTERNAL_ERROR, REFUSED_STREAM, CANCEL, HTTP_1_1_REQUIRED = 0x1, 0x2, 0x7, 0x8, 0xD
 
 
 class Sink(Protocol):

@@ -14,6 +14,7 @@ import h2.events
 import h2.exceptions
 import h2.settings
 from h2.settings import SettingCodes
+from hyperframe.frame import Frame, GoAwayFrame
 
 from rtour.server.transport.codec import Sink, request_fields
 from rtour.server.transport.interface import TransportLimits
@@ -34,12 +35,26 @@ class _Body:
         self.end = False
 
 
+class _DrainingConnection(h2.connection.H2Connection):
+    """An `H2Connection` that lets open streams end after the peer's GOAWAY.
+
+    h2 closes the whole connection then, and takes the rest of the responses for a violation.
+    """
+
+    def _receive_goaway_frame(
+        self, frame: GoAwayFrame
+    ) -> tuple[list[Frame], list[h2.events.Event]]:
+        event = h2.events.ConnectionTerminated()
+        event.last_stream_id = frame.last_stream_id
+        return [], [event]
+
+
 class HyperH2Codec:
     """`H2Codec` on h2."""
 
     def __init__(self, sink: Sink, limits: TransportLimits) -> None:
         self._sink = sink
-        self._connection = h2.connection.H2Connection(
+        self._connection = _DrainingConnection(
             h2.config.H2Configuration(client_side=True, header_encoding=None)
         )
         self._connection.local_settings = h2.settings.Settings(

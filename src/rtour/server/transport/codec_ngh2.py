@@ -7,7 +7,7 @@ from collections.abc import Callable
 import ngh2
 from ngh2 import Setting
 
-from rtour.server.transport.codec import Sink, request_fields
+from rtour.server.transport.codec import INTERNAL_ERROR, Sink, request_fields
 from rtour.server.transport.interface import TransportLimits
 from rtour.server.transport.request import Request
 
@@ -113,7 +113,10 @@ class Ngh2Codec:
         self._sink.on_reset(event.stream_id, event.error_code, by_peer=True)
 
     def _on_stream_closed(self, event: ngh2.StreamClosed) -> None:
-        if event.error_code or event.local_error is not None:
+        if event.local_error is not None:
+            # Ours to blame, whatever code libnghttp2 gives it: not to be sent again.
+            self._sink.on_reset(event.stream_id, INTERNAL_ERROR, by_peer=False)
+        elif event.error_code:
             self._sink.on_reset(event.stream_id, event.error_code, by_peer=False)
         else:
             self._sink.on_closed(event.stream_id)

@@ -182,8 +182,15 @@ class Http2Connection(asyncio.Protocol):
 
     def on_head(self, stream_id: int, fields: tuple[Field, ...]) -> None:
         stream = self._streams.get(stream_id)
-        if stream is not None:
-            stream.exchange.on_head(response_head(fields))
+        if stream is None:
+            return
+        try:
+            head = response_head(fields)
+        except ValueError as error:
+            self.cancel(stream)
+            stream.exchange.on_lost(BadPeer(str(error)), unseen=False)
+        else:
+            stream.exchange.on_head(head)
 
     def on_data(self, stream_id: int, data: bytes) -> None:
         stream = self._streams.get(stream_id)
@@ -221,7 +228,9 @@ class Http2Connection(asyncio.Protocol):
         stream.exchange.on_lost(reason, unseen=code == REFUSED_STREAM)
 
     def on_closed(self, stream_id: int) -> None:
-        self._forget(stream_id)
+        stream = self._forget(stream_id)
+        if stream is not None:
+            stream.exchange.on_lost("stream closed before the response was complete", unseen=False)
 
     def on_goaway(self, last_stream_id: int) -> None:
         self._retire()

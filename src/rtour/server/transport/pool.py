@@ -145,6 +145,9 @@ class Pool:
             raise ConnectFailed(f"can't connect to {self._where}: {error}") from error
         connection = doorway.connection
         assert connection is not None, "create_connection returns after connection_made"
+        if self._closed:
+            connection.close("the transport was closed")
+            raise ConnectFailed("the transport is closed")
         return connection
 
     def admit(self, application_protocol: str | None) -> Connection:

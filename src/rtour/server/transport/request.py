@@ -117,9 +117,14 @@ def build_request(
     )
 
 
-@lru_cache(maxsize=512)
 def response_head(fields: tuple[Field, ...]) -> ResponseHead:
-    """Decode an HTTP/2 response's fields, `:status` among them."""
+    """Decode a response's fields, `:status` among them."""
+    status, headers = _decoded_head(fields)
+    return ResponseHead(status, headers.copy())
+
+
+@lru_cache(maxsize=512)
+def _decoded_head(fields: tuple[Field, ...]) -> tuple[int, dict[str, str]]:
     status = 0
     headers: dict[str, str] = {}
     for name, value in fields:
@@ -128,4 +133,6 @@ def response_head(fields: tuple[Field, ...]) -> ResponseHead:
             continue
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
-    return ResponseHead(status, headers)
+    if not 200 <= status <= 999:
+        raise ValueError(f"the response has status {status}")
+    return status, headers

@@ -1,0 +1,1 @@
+"""Tests of the outgoing HTTP side, against peers on loopback sockets."""

@@ -1,0 +1,14 @@
+"""The `rtour` command line. This module imports nothing but `sys`: see `rtour.cli.frontpage`."""
+
+import sys
+
+
+def main() -> None:
+    """Entry point: the front page costs no imports, everything else is loaded when asked for."""
+    from rtour.cli import frontpage  # noqa: PLC0415 - kept out of `import rtour.cli`
+
+    if frontpage.answers(sys.argv[1:]):
+        return
+    from rtour.cli.dispatch import run_for_real  # noqa: PLC0415
+
+    sys.exit(run_for_real(sys.argv[1:]))

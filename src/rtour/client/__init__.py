@@ -6,65 +6,33 @@
         reply = await client.ingress.call(Target("Greeter", "greet"), b'"Ada"', headers=JSON)
 
 It works against the official server and rtour's alike. The command line and the terminal UI are
-built on it and hold no HTTP of their own.
+built on it and hold no HTTP of their own. Names are resolved when first used: httpx takes longer
+to import than most commands take to run.
 """
 
 from __future__ import annotations
 
-from typing import Self
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-import httpx
-
-from rtour.client.admin import Admin
-from rtour.client.failures import (
-    ClientError,
-    Conflict,
-    Incompatible,
-    InvocationFailed,
-    NotFound,
-    NotReady,
-    Rejected,
-    ServerFailed,
-    TimedOut,
-    TooLarge,
-    Unauthorized,
-    Unreachable,
-)
-from rtour.client.ingress import Ingress, Target
-from rtour.client.query import Query
-from rtour.client.transport import Connection, Origin
-
-JSON = {"content-type": "application/json"}
-
-
-class Client:
-    """The three faces of one server over one set of connections."""
-
-    def __init__(
-        self, connection: Connection, *, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
-        self.connection = connection
-        self._admin = Origin(
-            connection.admin_url,
-            connection,
-            role="admin",
-            token=connection.token,
-            transport=transport,
-        )
-        self._ingress = Origin(
-            connection.ingress_url, connection, role="ingress", transport=transport
-        )
-        self.admin = Admin(self._admin)
-        self.query = Query(self._admin)
-        self.ingress = Ingress(self._ingress)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._admin.close()
-        await self._ingress.close()
-
+if TYPE_CHECKING:
+    from rtour.client.client import JSON, Client
+    from rtour.client.failures import (
+        ClientError,
+        Conflict,
+        Incompatible,
+        InvocationFailed,
+        NotFound,
+        NotReady,
+        Rejected,
+        ServerFailed,
+        TimedOut,
+        TooLarge,
+        Unauthorized,
+        Unreachable,
+    )
+    from rtour.client.ingress import Target
+    from rtour.client.transport import Connection
 
 __all__ = [
     "JSON",
@@ -84,3 +52,11 @@ __all__ = [
     "Unauthorized",
     "Unreachable",
 ]
+
+_HOMES = {"JSON": "client", "Client": "client", "Target": "ingress", "Connection": "transport"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'failures')}"), name)

@@ -105,7 +105,7 @@ def open_entries(entries: Iterable[JournalEntry]) -> list[JournalEntry]:
     return [entry for entry in entries if not entry.notification and entry.open]
 
 
-def _completed(entry: JournalEntry, by_completion: dict[int | None, JournalEntry]) -> JournalEntry:
+def _completed(entry: JournalEntry, by_completion: dict[int, JournalEntry]) -> JournalEntry:
     if entry.notification or entry.completion_id is None:
         return entry
     notification = by_completion.get(entry.completion_id)

@@ -1,0 +1,219 @@
+"""One run of one command: its settings, its streams, its server.
+
+Commands take a `Session` and a `Client` and know neither terminal nor event loop. Tests hand in a
+`World` of their own: streams, environment, clock and transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+import msgspec
+import typer
+
+from rtour.cli.diagnostics import CliError, ExitCode, Misuse
+from rtour.cli.output import Look
+from rtour.cli.settings import Settings, resolve
+from rtour.cli.tree import Colour, Format, Options, TableStyle
+from rtour.cli.wording import TimeFormat, shown
+from rtour.clock import SystemClock
+
+if TYPE_CHECKING:
+    from rtour.client import Client
+
+T = TypeVar("T")
+
+
+def _utc_now() -> datetime:
+    return datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC)
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything outside the program that a command may touch."""
+
+    env: Mapping[str, str]
+    cwd: Path
+    stdin: TextIO
+    stdout: TextIO
+    stderr: TextIO
+    now: Callable[[], datetime] = _utc_now
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    transport: Any = None
+
+
+def real_world() -> World:
+    """The process's own."""
+    return World(
+        env=os.environ, cwd=Path.cwd(), stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr
+    )
+
+
+class Session:
+    """What a command works with."""
+
+    def __init__(self, world: World, options: Mapping[str, Any]) -> None:
+        self.world = world
+        self.options = options
+        self.settings: Settings = resolve(options, world.env, world.cwd)
+        self.look = _look(world, options)
+        self.quiet: bool = options.get("quiet", False)
+        self.yes: bool = options.get("yes", False)
+        if options.get("verbose"):
+            _log_requests(world.stderr, options["verbose"])
+
+    @property
+    def format(self) -> Format:
+        """The format of stdout."""
+        return self.look.format
+
+    # --- the server --------------------------------------------------------------------------
+
+    def run(self, work: Callable[[Client], Awaitable[T]], *, admin: bool = True) -> T:
+        """Runs `work` with a client; `admin` makes sure first that the server is one we know."""
+        return asyncio.run(self._run(work, admin))
+
+    async def _run(self, work: Callable[[Client], Awaitable[T]], admin: bool) -> T:
+        from rtour.client import Client  # noqa: PLC0415 - loads httpx
+
+        connection = self.settings.connection(self.options)
+        async with Client(connection, transport=self.world.transport) as client:
+            if admin:
+                await client.admin.version()
+            return await work(client)
+
+    def show(
+        self,
+        view: Callable[[Client], Awaitable[str]],
+        *,
+        watch: bool = False,
+        every_s: float = 1.0,
+    ) -> None:
+        """Prints what `view` answers, once or again and again."""
+        if not watch:
+            self.emit(self.run(view))
+            return
+        from rtour.cli.watching import follow  # noqa: PLC0415
+
+        self.run(lambda client: follow(self, lambda: view(client), every_s))
+
+    # --- the streams -------------------------------------------------------------------------
+
+    def emit(self, text: str) -> None:
+        """Data, to stdout."""
+        self.world.stdout.write(text)
+        self.world.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """Anything else, to stderr."""
+        if not self.quiet:
+            self.world.stderr.write(f"{shown(text)}\n")
+            self.world.stderr.flush()
+
+    def warn(self, text: str) -> None:
+        """Something that may surprise, to stderr."""
+        self.note(f"warning: {text}")
+
+    @contextmanager
+    def progress(self, label: str) -> Iterator[Callable[[str], None]]:
+        """A spinner on a terminal's stderr; elsewhere one line, when the work starts."""
+        if self.quiet or not self.world.stderr.isatty():
+            self.note(f"{label} …")
+            yield lambda _: None
+            return
+        from rich.console import Console  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        console = Console(file=self.world.stderr, no_color=not self.look.colour)
+        with console.status(Text(shown(label))) as status:
+            yield lambda text: status.update(Text(shown(f"{label}: {text}")))
+
+    def confirm(self, question: str) -> None:
+        """Goes on only with a yes."""
+        if self.yes or self.world.env.get("CI"):
+            return
+        if not self.world.stdin.isatty():
+            raise CliError(
+                "not confirmed, nothing was changed",
+                expected="a yes, and there is no terminal to ask on",
+                hint="add --yes; --dry-run shows what would happen",
+            )
+        self.world.stderr.write(f"{shown(question)} [y/N] ")
+        self.world.stderr.flush()
+        if self.world.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise CliError("not confirmed, nothing was changed")
+
+    def read_stdin(self) -> bytes:
+        """All of stdin."""
+        if self.world.stdin.isatty():
+            self.note("reading from the terminal; end with ctrl-D")
+        buffer = getattr(self.world.stdin, "buffer", None)
+        return buffer.read() if buffer is not None else self.world.stdin.read().encode()
+
+    def file(self, path: str) -> Path:
+        """A path as the user wrote it."""
+        return self.world.cwd / Path(path).expanduser()
+
+
+def session_of(ctx: typer.Context) -> Session:
+    """The session of a command's context."""
+    options = ctx.find_root().obj
+    assert isinstance(options, Options)
+    return Session(options["world"], options)
+
+
+def _look(world: World, options: Mapping[str, Any]) -> Look:
+    columns = options.get("columns") or ""
+    return Look(
+        format=options.get("output", Format.TABLE),
+        colour=_colour(world, options.get("color", Colour.AUTO)),
+        width=_width(world),
+        time_format=options.get("time_format", TimeFormat.HUMAN),
+        table_style=options.get("table_style", TableStyle.COMPACT),
+        headers=not options.get("no_headers", False),
+        columns=tuple(name.strip() for name in columns.split(",") if name.strip()),
+        now=world.now,
+    )
+
+
+def _colour(world: World, when: Colour) -> bool:
+    if when is not Colour.AUTO:
+        return when is Colour.ALWAYS
+    env = world.env
+    if env.get("NO_COLOR", "0") != "0" or env.get("TERM") == "dumb":
+        return False
+    forced = env.get("FORCE_COLOR", "0") != "0" or env.get("CLICOLOR_FORCE", "0") != "0"
+    return forced or world.stdout.isatty()
+
+
+def _width(world: World) -> int | None:
+    """The terminal's width; None when stdout is no terminal, so that nothing is folded."""
+    if not world.stdout.isatty():
+        return None
+    if world.env.get("COLUMNS", "").isdigit():
+        return int(world.env["COLUMNS"])
+    try:
+        return os.get_terminal_size(world.stdout.fileno()).columns or 80
+    except OSError:
+        return 80
+
+
+def _log_requests(stderr: TextIO, level: int) -> None:
+    import logging  # noqa: PLC0415
+
+    handler = logging.StreamHandler(stderr)
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    logging.getLogger("httpx").addHandler(handler)
+    logging.getLogger("httpx").setLevel(logging.INFO)
+    if level > 1:
+        logging.getLogger("httpcore").addHandler(handler)
+        logging.getLogger("httpcore").setLevel(logging.DEBUG)
+
+
+__all__ = ["ExitCode", "Misuse", "Session", "World", "real_world", "session_of"]

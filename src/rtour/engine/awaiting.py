@@ -51,12 +51,11 @@ def _feed(node: Future, notification: Notification) -> tuple[_State | None, Futu
             ended.append(state)
         else:
             nested.append(rest)
-    if not ended:
-        return None, node
-    rest = Future(
-        node.completions, node.signals, node.named_signals, tuple(nested), node.combinator
-    )
-    return _combine(rest, ended), rest
+    if nested or node.nested:
+        node = Future(
+            node.completions, node.signals, node.named_signals, tuple(nested), node.combinator
+        )
+    return (_combine(node, ended) if ended else None), node
 
 
 def _drop_leaf(node: Future, notification: Notification) -> tuple[list[_State], Future]:

@@ -16,6 +16,7 @@ from rtour.engine.model import DocumentKind, Entry, InboxItem, Invocation, Statu
 from rtour.storage.memory import MemoryStorage
 from rtour.storage.settings import CommitIn, SqliteSettings
 from rtour.storage.sqlite import SqliteStorage
+
 from . import values as v
 
 IDS = ["inv_a", "inv_b", "inv_c"]
@@ -41,6 +42,7 @@ class InStep(RuleBasedStateMachine):
         )
         self.sequence = 0
         self.under_way = 0
+        self.committing = False  # until the machine asks for the end, however soon it comes
         self.quiet = asyncio.Event()
         self.model = MemoryStorage()
         self.sqlite = SqliteStorage(self.folder, self.settings)
@@ -169,10 +171,11 @@ class InStep(RuleBasedStateMachine):
         if not self.under_way:
             self.quiet.set()
 
-    @precondition(lambda self: self.under_way == 0)
+    @precondition(lambda self: not self.committing)
     @rule()
     def commit(self) -> None:
         self.under_way = 2
+        self.committing = True
         self.quiet.clear()
         self.loop.run_until_complete(self.start_commits())
 
@@ -182,8 +185,9 @@ class InStep(RuleBasedStateMachine):
 
     @rule()
     def finish_commits(self) -> None:
-        if self.under_way:
+        if self.committing:
             self.loop.run_until_complete(self.quiet.wait())
+            self.committing = False
 
     @rule()
     def restart(self) -> None:
@@ -220,7 +224,7 @@ class InStep(RuleBasedStateMachine):
         assert next(sqlite.inbox(*name), None) == next(model.inbox(*name), None)
         assert list(sqlite.all_state(*name).items()) == list(model.all_state(*name).items())
 
-    @precondition(lambda self: self.under_way == 0)
+    @precondition(lambda self: not self.committing)
     @rule(limit=st.integers(1, 4), at=st.integers(0, 60))
     def read_durable(self, limit: int, at: int) -> None:
         for after in (None, *self.model.timers_after(None, 2)):

@@ -1,1 +1,106 @@
-"""rtour: durable execution in one package."""
+"""rtour: durable execution in one package.
+
+    import rtour
+
+    greeter = rtour.Service("Greeter")
+
+    @greeter.handler()
+    async def greet(ctx: rtour.Context, name: str) -> str:
+        return f"Hello {name}"
+
+    app = rtour.app([greeter])
+
+The names are those of the official SDK. Each is imported when it is first used, so that
+`import rtour` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from rtour.sdk.combinators import all_succeeded as all_succeeded
+    from rtour.sdk.combinators import any_succeeded as any_succeeded
+    from rtour.sdk.combinators import as_completed as as_completed
+    from rtour.sdk.combinators import gather as gather
+    from rtour.sdk.combinators import race as race
+    from rtour.sdk.combinators import select as select
+    from rtour.sdk.combinators import wait_completed as wait_completed
+    from rtour.sdk.context import Context as Context
+    from rtour.sdk.context import ObjectContext as ObjectContext
+    from rtour.sdk.context import ObjectSharedContext as ObjectSharedContext
+    from rtour.sdk.context import WorkflowContext as WorkflowContext
+    from rtour.sdk.context import WorkflowSharedContext as WorkflowSharedContext
+    from rtour.sdk.context_calls import ScopedContext as ScopedContext
+    from rtour.sdk.context_signals import DurablePromise as DurablePromise
+    from rtour.sdk.endpoint import Endpoint as Endpoint
+    from rtour.sdk.endpoint import app as app
+    from rtour.sdk.exceptions import CancelledError as CancelledError
+    from rtour.sdk.exceptions import DurableTimeoutError as DurableTimeoutError
+    from rtour.sdk.exceptions import RetryableError as RetryableError
+    from rtour.sdk.exceptions import SdkInternalBaseException as SdkInternalBaseException
+    from rtour.sdk.exceptions import TerminalError as TerminalError
+    from rtour.sdk.exceptions import is_internal_exception as is_internal_exception
+    from rtour.sdk import futures as _futures
+    from rtour.sdk.futures import SendHandle as SendHandle
+    from rtour.sdk.options import InvocationRetryPolicy as InvocationRetryPolicy
+    from rtour.sdk.runs import RunOptions as RunOptions
+    from rtour.sdk.services import Service as Service
+    from rtour.sdk.services import VirtualObject as VirtualObject
+    from rtour.sdk.services import Workflow as Workflow
+
+    RestateDurableCallFuture = _futures.CallFuture
+    RestateDurableFuture = _futures.DurableFuture
+    RestateDurableSleepFuture = _futures.SleepFuture
+
+_HOMES: Final = {
+    "CancelledError": "exceptions",
+    "Context": "context",
+    "DurablePromise": "context_signals",
+    "DurableTimeoutError": "exceptions",
+    "Endpoint": "endpoint",
+    "InvocationRetryPolicy": "options",
+    "ObjectContext": "context",
+    "ObjectSharedContext": "context",
+    "RetryableError": "exceptions",
+    "RunOptions": "runs",
+    "ScopedContext": "context_calls",
+    "SdkInternalBaseException": "exceptions",
+    "SendHandle": "futures",
+    "Service": "services",
+    "TerminalError": "exceptions",
+    "VirtualObject": "services",
+    "Workflow": "services",
+    "WorkflowContext": "context",
+    "WorkflowSharedContext": "context",
+    "all_succeeded": "combinators",
+    "any_succeeded": "combinators",
+    "app": "endpoint",
+    "as_completed": "combinators",
+    "gather": "combinators",
+    "is_internal_exception": "exceptions",
+    "race": "combinators",
+    "select": "combinators",
+    "wait_completed": "combinators",
+}
+_RENAMED: Final = {
+    "RestateDurableCallFuture": ("futures", "CallFuture"),
+    "RestateDurableFuture": ("futures", "DurableFuture"),
+    "RestateDurableSleepFuture": ("futures", "SleepFuture"),
+}
+
+__all__ = sorted([*_HOMES, *_RENAMED])  # noqa: PLE0605 - the table is the list
+
+
+def __getattr__(name: str) -> Any:
+    home, attribute = _RENAMED.get(name) or (_HOMES.get(name), name)
+    if home is None:
+        raise AttributeError(f"module 'rtour' has no attribute {name!r}")
+    value = getattr(import_module(f"rtour.sdk.{home}"), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,0 +1,263 @@
+"""One attempt of one invocation: the handler, its runs and its tasks around the state machine.
+
+The host (ASGI app, built-in server, Lambda) feeds `on_data`, `on_eof` and `on_lost`, sends what it
+gets through `write`, and ends the response when `on_finished` is called: when the last frame is out
+and the request has ended, which is what the server waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from rtour.clock import SystemClock
+from rtour.protocol import messages as m
+from rtour.sdk.exceptions import (
+    RetryableError,
+    SdkInternalBaseException,
+    TerminalError,
+    is_internal_exception,
+)
+from rtour.sdk.futures import (
+    CallFuture,
+    Decode,
+    LeafFuture,
+    SendHandle,
+    SleepFuture,
+    decode_invocation_id,
+    decode_nothing,
+)
+from rtour.sdk.handlers import Handler
+from rtour.sdk.pump import Pump
+from rtour.sdk.runs import Runs
+from rtour.sdk.vm import VM, CallOptions
+
+if TYPE_CHECKING:
+    from rtour.sdk.context import InvocationContext
+
+T = TypeVar("T")
+
+_LOG: Final = logging.getLogger("rtour.sdk")
+_CLOCK: Final = SystemClock()
+_INTERNAL: Final = 500
+_UNWIND_S: Final = 5.0
+"""How long a handler may clean up after its attempt is over."""
+
+current: contextvars.ContextVar[InvocationContext] = contextvars.ContextVar("rtour_context")
+
+
+class Attempt:
+    """A handler at work."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        version: int,
+        *,
+        headers: Mapping[str, str],
+        write: Callable[[bytes], None],
+        on_finished: Callable[[], None],
+        check_payloads: bool = True,
+    ) -> None:
+        self.handler = handler
+        self.headers = headers
+        self.vm = VM(version, check_payloads)
+        self.runs = Runs(self.vm, self._on_run_ended)
+        self.pump = Pump(self.vm, self.flush, self.runs.start)
+        self.ended = False
+        self._write = write
+        self._on_finished = on_finished
+        self._finished = False
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._ended_event: asyncio.Event | None = None
+        self._context: InvocationContext | None = None
+
+    # --- the host's side ---------------------------------------------------------------------
+
+    def on_data(self, data: bytes) -> None:
+        """More of the request body."""
+        self.vm.receive(data)
+        self._on_input()
+
+    def on_eof(self) -> None:
+        """The end of the request body."""
+        self.vm.receive_eof()
+        self._on_input()
+
+    def on_lost(self) -> None:
+        """The connection is gone, or the host is stopping: end without a word."""
+        self.vm.abandon()
+        self.vm.input_closed = True
+        self.pump.close()
+        self._end()
+
+    def _on_input(self) -> None:
+        if self._task is None and self.vm.ready_to_execute:
+            self._task = self._loop.create_task(self._run())
+            self.pump.bind(self._task)
+        else:
+            self.pump.kick()
+        if self.vm.closed:
+            self._end()
+
+    def _on_run_ended(self) -> None:
+        self.flush()
+        self.pump.kick()
+        if self.vm.closed:
+            self._end()
+
+    def flush(self) -> None:
+        """Hand what is written to the host."""
+        data = self.vm.take_output()
+        if data:
+            self._write(data)
+        if self.vm.closed and self.vm.input_closed and not self._finished:
+            self._finished = True
+            self._on_finished()
+
+    def _end(self) -> None:
+        """The last frame is written: flush it, and let what still runs unwind."""
+        self.flush()
+        if self.ended:
+            return
+        self.ended = True
+        if self._ended_event is not None:
+            self._ended_event.set()
+        self.runs.cancel()
+        if self._task is not None and not self._task.done():
+            timer = self._loop.call_later(_UNWIND_S, self._task.cancel)
+            self._task.add_done_callback(lambda _: timer.cancel())
+        else:
+            self._cancel_tasks()
+
+    def _cancel_tasks(self) -> None:
+        """Tasks that the handler started and left behind."""
+        for task in list(self.pump.tasks):
+            task.cancel()
+
+    def ended_event(self) -> asyncio.Event:
+        """Set when the attempt is over, for whatever reason."""
+        if self._ended_event is None:
+            self._ended_event = asyncio.Event()
+            if self.ended:
+                self._ended_event.set()
+        return self._ended_event
+
+    # --- the handler -------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        from rtour.sdk.context import InvocationContext  # noqa: PLC0415 - imports this module
+
+        token = None
+        try:
+            self._context = InvocationContext(self, self.vm.sys_input())
+            token = current.set(self._context)
+            result = await self._outcome(self._context)
+            await self.runs.settle()
+            if not self.vm.closed:
+                self.vm.sys_output(result)
+                self.vm.sys_end()
+        except BaseException as error:  # noqa: BLE001 - nothing may leave a task unseen
+            self._fail(error)
+        finally:
+            if token is not None:
+                current.reset(token)
+            self._end()
+            self._cancel_tasks()
+            if self._context is not None:
+                await self._context.close()
+
+    async def _outcome(self, context: InvocationContext) -> m.Value | m.Failure:
+        """The handler's value or terminal failure; other failures are raised."""
+        try:
+            return m.Value(await self._call(context))
+        except Exception as error:
+            cause = _decisive(error)
+            if not isinstance(cause, TerminalError):
+                raise
+            metadata = tuple((cause.metadata or {}).items())
+            return m.Failure(cause.status_code, cause.message, metadata)
+
+    async def _call(self, context: InvocationContext) -> bytes:
+        io = self.handler.io
+        arguments = (context, self._input(context.input.value)) if io.takes_input else (context,)
+        async with AsyncExitStack() as stack:
+            for enter in self.handler.context_managers:
+                await stack.enter_async_context(enter())
+            value = self.handler.fn(*arguments)
+            if inspect.isawaitable(value):
+                value = await value
+        return io.output_serde.serialize(value)
+
+    def _input(self, body: bytes) -> Any:
+        try:
+            return self.handler.io.input_serde.deserialize(body)
+        except Exception as error:
+            raise TerminalError(f"Unable to parse an input argument. {error}") from error
+
+    def _fail(self, error: BaseException) -> None:
+        """The attempt fails and will be retried; nothing is said once it is over."""
+        if self.vm.closed:
+            return
+        cause = _decisive(error)
+        stacktrace = "".join(traceback.format_exception(error))
+        if isinstance(cause, RetryableError):
+            after = cause.retry_after
+            delay = None if after is None else int(after.total_seconds() * 1000)
+            self.vm.fail(_INTERNAL, cause.message, stacktrace, next_retry_delay_ms=delay)
+        elif is_internal_exception(error):
+            self.vm.fail(_INTERNAL, str(error), stacktrace)
+        else:
+            target = f"{self.handler.service_tag.name}/{self.handler.name}"
+            _LOG.error("%s failed, the server will retry: %r", target, error, exc_info=error)
+            self.vm.fail(_INTERNAL, repr(error), stacktrace)
+
+    # --- what contexts, clients and futures share --------------------------------------------
+
+    def call(self, options: CallOptions, decode: Decode[T]) -> CallFuture[T]:
+        """Call a handler."""
+        self.pump.guard()
+        invocation_id, result = self.vm.sys_call(options)
+        callee = LeafFuture(self, invocation_id, decode_invocation_id)
+        return CallFuture(self, result, decode, callee)
+
+    def send(self, options: CallOptions, delay: timedelta | None) -> SendHandle:
+        """Call a handler without waiting for it."""
+        self.pump.guard()
+        invocation_id = self.vm.sys_send(options, self.due_ms(delay) if delay else 0)
+        return SendHandle(self, LeafFuture(self, invocation_id, decode_invocation_id))
+
+    def sleep(self, delta: timedelta, name: str = "") -> SleepFuture:
+        """A durable timer."""
+        self.pump.guard()
+        return SleepFuture(self, self.vm.sys_sleep(self.due_ms(delta), name), decode_nothing)
+
+    def due_ms(self, delta: timedelta) -> int:
+        """`delta` from now, as the protocol tells times."""
+        return _CLOCK.now_ms() + max(0, int(delta.total_seconds() * 1000))
+
+    def cancel_invocation(self, invocation_id: str) -> None:
+        self.pump.guard()
+        self.vm.sys_cancel_invocation(invocation_id)
+
+
+def _decisive(error: BaseException) -> BaseException:
+    """What decides how the attempt ends: an error of ours that `error` is, holds or comes from."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, (TerminalError, RetryableError, SdkInternalBaseException)):
+            return cause
+        if isinstance(cause, BaseExceptionGroup):  # of a TaskGroup: decided if its members agree
+            members = [_decisive(member) for member in cause.exceptions]
+            if len({isinstance(member, TerminalError) for member in members}) == 1:
+                return members[0]
+        cause = cause.__cause__
+    return error

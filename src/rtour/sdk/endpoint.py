@@ -1,0 +1,183 @@
+"""Services behind HTTP, whatever serves it: which request gets which answer.
+
+    …/health                      200
+    …/discover                    the manifest
+    …/invoke/{service}/{handler}  an attempt: bytes both ways, at the same time
+
+Only the end of the path counts, so that the endpoint may be mounted anywhere. `asgi.py`, the
+built-in server and the Lambda adapter bring the bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import version as version_of
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
+
+import msgspec
+
+from rtour.sdk import manifest
+from rtour.sdk.attempt import Attempt
+from rtour.sdk.manifest import MAX_PROTOCOL, MIN_PROTOCOL, Mode
+from rtour.sdk.services import AnyService
+
+if TYPE_CHECKING:
+    from rtour.sdk.identity import Verifier
+
+SERVER_HEADER: Final = ("x-restate-server", f"rtour-sdk/{version_of('rtour')}")
+_INVOCATION: Final = re.compile(r"application/vnd\.restate\.invocation\.v(\d+)")
+
+
+class Response(msgspec.Struct, frozen=True):
+    """A whole answer."""
+
+    status: int
+    content_type: str | None = None
+    body: bytes = b""
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        headers = [SERVER_HEADER]
+        if self.content_type is not None:
+            headers.append(("content-type", self.content_type))
+        return headers
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """An attempt may begin: answer 200 with this content type, then call `begin`."""
+
+    content_type: str
+    begin: Callable[[Callable[[bytes], None], Callable[[], None]], Attempt]
+    """(write, on_finished) to a running attempt."""
+
+    status: int = 200
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        return [SERVER_HEADER, ("content-type", self.content_type)]
+
+
+def _refusal(status: int, message: str) -> Response:
+    return Response(status, "application/json", json.dumps({"message": message}).encode())
+
+
+class Endpoint:
+    """Services under their names; also the builder that the official SDK has."""
+
+    def __init__(self) -> None:
+        self.services: dict[str, AnyService] = {}
+        self.mode: Mode | None = None
+        self.check_payloads = True
+        self._verifier: Verifier | None = None
+
+    # --- building ----------------------------------------------------------------------------
+
+    def bind(self, *services: AnyService) -> Endpoint:
+        """Serve these, too."""
+        for service in services:
+            if service.name in self.services:
+                raise ValueError(f"There are two services named {service.name!r}.")
+            self.services[service.name] = service
+        return self
+
+    def streaming_protocol(self) -> Endpoint:
+        """Announce bidirectional streams, whatever the discovery request came over."""
+        self.mode = "bidi"
+        return self
+
+    def request_response_protocol(self) -> Endpoint:
+        """Announce request and response, for hosts that cannot stream both ways."""
+        self.mode = "request_response"
+        return self
+
+    def identity_key(self, *keys: str) -> Endpoint:
+        """Answer only requests signed with one of these keys (`publickeyv1_…`)."""
+        from rtour.sdk.identity import Verifier  # noqa: PLC0415 - needs cryptography
+
+        earlier = self._verifier.keys if self._verifier is not None else ()
+        self._verifier = Verifier((*earlier, *keys)) if keys else self._verifier
+        return self
+
+    def app(self) -> Any:
+        """What an ASGI server, or AWS Lambda, calls."""
+        from rtour.sdk.asgi import app_for  # noqa: PLC0415 - imports this module
+
+        return app_for(self)
+
+    # --- answering ---------------------------------------------------------------------------
+
+    def answer(
+        self, path: str, headers: Mapping[str, str], *, can_stream: bool
+    ) -> Response | Accepted:
+        """The answer to a request; header names are lower case, `path` is still encoded."""
+        segments = path.partition("?")[0].rstrip("/").split("/")
+        if segments[-1] == "health":
+            return Response(200, "application/json", b'{"status":"ok"}')
+        target = _target(segments)
+        if target is None and segments[-1] != "discover":
+            return _refusal(404, f"Nothing is served at {path}")
+        if self._verifier is not None and not self._verifier.accepts(segments, headers):
+            return _refusal(401, "The request is not signed with a key that this endpoint trusts")
+        if target is None:
+            return self._discover(headers.get("accept"), can_stream=can_stream)
+        return self._invoke(*target, headers)
+
+    def _discover(self, accept: str | None, *, can_stream: bool) -> Response:
+        version = manifest.negotiate(accept)
+        if version is None:
+            known = ", ".join(f"v{version}" for version in manifest.VERSIONS)
+            return _refusal(415, f"No manifest version in common: this endpoint speaks {known}")
+        mode: Mode = self.mode or ("bidi" if can_stream else "request_response")
+        try:
+            body = manifest.build(self.services.values(), version, mode)
+        except manifest.UnsupportedOptionError as error:
+            return Response(500, "text/plain", str(error).encode())
+        return Response(200, manifest.content_type(version), body)
+
+    def _invoke(self, service: str, name: str, headers: Mapping[str, str]) -> Response | Accepted:
+        handlers = self.services[service].handlers if service in self.services else {}
+        handler = handlers.get(name)
+        if handler is None:
+            return _refusal(404, f"There is no handler {service}/{name} here")
+        content_type = headers.get("content-type", "")
+        match = _INVOCATION.fullmatch(content_type)
+        if match is None or not MIN_PROTOCOL <= int(match[1]) <= MAX_PROTOCOL:
+            return _refusal(
+                415,
+                f"Cannot speak {content_type or 'without a content type'!r}: this endpoint "
+                f"speaks invocation protocol v{MIN_PROTOCOL} to v{MAX_PROTOCOL}",
+            )
+        version = int(match[1])
+
+        def begin(write: Callable[[bytes], None], on_finished: Callable[[], None]) -> Attempt:
+            return Attempt(
+                handler,
+                version,
+                headers=headers,
+                write=write,
+                on_finished=on_finished,
+                check_payloads=self.check_payloads,
+            )
+
+        return Accepted(content_type, begin)
+
+
+def _target(segments: list[str]) -> tuple[str, str] | None:
+    if len(segments) < 3 or segments[-3] != "invoke":
+        return None
+    return unquote(segments[-2]), unquote(segments[-1])
+
+
+def app(
+    services: Iterable[AnyService],
+    protocol: Mode | None = None,
+    identity_keys: Iterable[str] | None = None,
+) -> Any:
+    """An ASGI app that serves these services (on AWS Lambda: a Lambda handler)."""
+    endpoint = Endpoint().bind(*services)
+    endpoint.mode = protocol
+    endpoint.identity_key(*(identity_keys or ()))
+    return endpoint.app()

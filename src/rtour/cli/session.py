@@ -110,6 +110,19 @@ class Session:
         self.world.stdout.write(text)
         self.world.stdout.flush()
 
+    def emit_bytes(self, value: bytes) -> None:
+        """A payload: byte for byte into a pipe, harmless onto a terminal."""
+        if self.world.stdout.isatty():
+            self.emit(shown(value.decode("utf-8", "backslashreplace"), newlines=True) + "\n")
+            return
+        buffer = getattr(self.world.stdout, "buffer", None)
+        if buffer is None:
+            self.world.stdout.write(value.decode("utf-8", "backslashreplace"))
+        else:
+            self.world.stdout.flush()
+            buffer.write(value)
+        self.emit("" if value.endswith(b"\n") or not value else "\n")
+
     def note(self, text: str) -> None:
         """Anything else, to stderr."""
         if not self.quiet:

@@ -137,6 +137,8 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     created_at: datetime
     modified_at: datetime | None = None
+    # The official server fills `scheduled_start_at` only where `scheduled_at` is asked for too.
+    scheduled_at: datetime | None = None
     scheduled_start_at: datetime | None = None
     running_at: datetime | None = None
     completed_at: datetime | None = None

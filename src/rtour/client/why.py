@@ -141,7 +141,7 @@ async def _suspended(query: Query, invocation: Invocation, now: datetime) -> Rea
     waits += [f"awakeable {each} to be resolved" for each in awakeables]
     if not waits and CANCEL_SIGNAL in invocation.suspended_waiting_for_signals:
         waits = ["a signal"]
-    sentence = f"It is suspended until {_either(waits) or 'something it awaits is done'}."
+    sentence = f"It is suspended and waits for {_either(waits) or 'something to be done'}."
     if awakeables:
         return _reason(invocation, sentence, f"rtour awakeables resolve {awakeables[0]} JSON")
     child = next((each.invocation_id for each in entries if each.kind == "Call"), None)

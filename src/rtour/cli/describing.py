@@ -1,0 +1,232 @@
+"""`invocations describe` and `invocations tree`: gathered from SQL, told as a document."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from rtour.cli.diagnostics import CliError, ExitCode
+from rtour.cli.invocation_table import status_style, status_text
+from rtour.cli.journal_tree import journal_node
+from rtour.cli.output import (
+    Block,
+    Fields,
+    Heading,
+    Line,
+    Look,
+    Node,
+    Paragraph,
+    Record,
+    Span,
+    document,
+    record_of,
+)
+from rtour.cli.wording import as_json, duration
+from rtour.client.journal import JournalEntry, JournalEvent
+from rtour.client.model import Invocation
+from rtour.client.why import Reason, explain
+
+if TYPE_CHECKING:
+    from rtour.client import Client
+
+# Whoever calls more than this many wants SQL, not a tree.
+MAX_FAMILY = 300
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """An invocation with its journal, events and callees, to any depth."""
+
+    invocation: Invocation
+    journal: list[JournalEntry]
+    events: list[JournalEvent]
+    children: list[Story]
+
+
+async def describe_invocation(
+    look: Look, client: Client, invocation_id: str, *, raw: bool, nested: bool
+) -> str:
+    """The document of one invocation."""
+    invocation = await found(client, invocation_id)
+    reason, story = await asyncio.gather(
+        explain(client.query, invocation, look.now()), _story(client, invocation, nested)
+    )
+    record = {**_story_record(story), "why": reason.sentence}
+    return document(look, record, lambda: _blocks(look, story, reason, raw))
+
+
+async def tree_of(look: Look, client: Client, invocation_id: str, *, from_root: bool) -> str:
+    """Callers and callees of one invocation."""
+    invocation = await found(client, invocation_id)
+    while from_root and invocation.invoked_by_id:
+        caller = await client.query.invocation(invocation.invoked_by_id)
+        if caller is None:
+            break
+        invocation = caller
+    family = await _family(client, invocation)
+    record = _tree_record(invocation, family)
+    return document(look, record, lambda: [_tree_node(look, invocation, family, invocation_id)])
+
+
+async def found(client: Client, invocation_id: str) -> Invocation:
+    """The invocation, or an error that says what may have become of it."""
+    invocation = await client.query.invocation(invocation_id)
+    if invocation is None:
+        raise CliError(
+            f"no invocation {invocation_id}",
+            expected="one that is unfinished, or whose retention has not run out",
+            hint="rtour invocations list --all",
+            exit_code=ExitCode.NOT_FOUND,
+        )
+    return invocation
+
+
+# --- gathering -----------------------------------------------------------------------------------
+
+
+async def _family(client: Client, root: Invocation) -> dict[str, list[Invocation]]:
+    """Children by parent, one query per generation."""
+    family: dict[str, list[Invocation]] = {}
+    generation, count = [root.id], 1
+    while generation and count < MAX_FAMILY:
+        children = await client.query.children(generation)
+        generation = []
+        for child in children[: MAX_FAMILY - count]:
+            if child.id != root.id and child.id not in family:
+                family.setdefault(child.invoked_by_id or "", []).append(child)
+                generation.append(child.id)
+        count += len(generation)
+    return family
+
+
+async def _story(client: Client, root: Invocation, nested: bool) -> Story:
+    family = await _family(client, root) if nested else {}
+    members = [root, *(child for children in family.values() for child in children)]
+    gate = asyncio.Semaphore(10)
+
+    async def read(invocation: Invocation) -> tuple[list[JournalEntry], list[JournalEvent]]:
+        async with gate:
+            return (
+                await client.query.journal(invocation.id),
+                await client.query.events(invocation.id),
+            )
+
+    parts = await asyncio.gather(*(read(member) for member in members))
+    known = {member.id: part for member, part in zip(members, parts, strict=True)}
+
+    def assemble(invocation: Invocation) -> Story:
+        journal, events = known[invocation.id]
+        children = [assemble(child) for child in family.get(invocation.id, [])]
+        return Story(invocation=invocation, journal=journal, events=events, children=children)
+
+    return assemble(root)
+
+
+# --- as JSON -------------------------------------------------------------------------------------
+
+
+def _story_record(story: Story) -> Record:
+    return {
+        **record_of(story.invocation),
+        "journal": [_entry_record(entry) for entry in story.journal],
+        "events": [record_of(event) for event in story.events],
+        "children": [_story_record(child) for child in story.children],
+    }
+
+
+def _entry_record(entry: JournalEntry) -> Record:
+    record = record_of(entry)
+    record["value"] = None if entry.value is None else as_json(entry.value)
+    outcome = entry.outcome
+    if outcome is not None:
+        value = None if outcome.value is None else as_json(outcome.value)
+        record["outcome"] = record_of(outcome, value=value)
+    return record
+
+
+def _tree_record(invocation: Invocation, family: dict[str, list[Invocation]]) -> Record:
+    children = [_tree_record(child, family) for child in family.get(invocation.id, [])]
+    return {**record_of(invocation), "children": children}
+
+
+# --- for people ----------------------------------------------------------------------------------
+
+
+def _blocks(look: Look, story: Story, reason: Reason, raw: bool) -> list[Block]:
+    invocation = story.invocation
+    blocks: list[Block] = [
+        Heading(f"Invocation {invocation.id}"),
+        Fields(tuple(_fields(look, invocation))),
+        Heading("Why"),
+        Paragraph(reason.sentence + (f"\nnext: {reason.next}" if reason.next else "")),
+    ]
+    if invocation.last_failure:
+        blocks += [Heading("Last failure"), Paragraph(invocation.last_failure.strip(), "red")]
+    return [*blocks, Heading("Journal"), _journal(look, story, raw)]
+
+
+def _fields(look: Look, invocation: Invocation) -> list[tuple[str, Line | str]]:
+    record = record_of(invocation)
+    status: Line = (Span(status_text(record, look), status_style(record)),)
+    if invocation.completion_failure:
+        status = (*status, f": {invocation.completion_failure}")
+    attempts = f"{invocation.retry_count}" if invocation.retry_count else ""
+    if attempts and invocation.next_retry_at:
+        attempts += f", next {look.at(invocation.next_retry_at)}"
+    return [
+        ("Target", invocation.target),
+        ("Status", status),
+        ("Attempts", attempts),
+        ("Idempotency key", invocation.idempotency_key or ""),
+        ("Invoked by", _caller(invocation)),
+        ("Restarted from", invocation.restarted_from or ""),
+        ("Deployment", _deployment(invocation)),
+        ("SDK", invocation.last_attempt_server or ""),
+        ("Trace id", invocation.trace_id or ""),
+        ("Created", look.at(invocation.created_at)),
+        ("Starts", look.at(invocation.scheduled_start_at)),
+        ("Started", look.at(invocation.running_at)),
+        ("Modified", look.at(invocation.modified_at)),
+        ("Completed", look.at(invocation.completed_at)),
+        ("Took", _took(invocation)),
+    ]
+
+
+def _took(invocation: Invocation) -> str:
+    if not invocation.completed_at:
+        return ""
+    return duration(invocation.completed_at - (invocation.running_at or invocation.created_at))
+
+
+def _caller(invocation: Invocation) -> str:
+    if invocation.invoked_by_id:
+        return f"{invocation.invoked_by_target} {invocation.invoked_by_id}"
+    return invocation.invoked_by or ""
+
+
+def _deployment(invocation: Invocation) -> str:
+    if invocation.pinned_deployment_id:
+        return f"{invocation.pinned_deployment_id} (it stays there)"
+    return invocation.last_attempt_deployment_id or ""
+
+
+def _journal(look: Look, story: Story, raw: bool) -> Node:
+    nested = {child.invocation.id: _journal(look, child, raw) for child in story.children}
+    return journal_node(look, story.invocation, story.journal, story.events, nested, raw=raw)
+
+
+def _tree_node(
+    look: Look, invocation: Invocation, family: dict[str, list[Invocation]], marked: str
+) -> Node:
+    record = record_of(invocation)
+    style = "bold" if invocation.id == marked else ""
+    line: Line = (
+        Span(invocation.target, style),
+        " ",
+        Span(status_text(record, look), status_style(record)),
+        " ",
+        Span(invocation.id, "dim"),
+    )
+    children = family.get(invocation.id, [])
+    return Node(line, tuple(_tree_node(look, child, family, marked) for child in children))

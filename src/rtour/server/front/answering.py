@@ -1,4 +1,4 @@
-"""What both HTTP versions need: requests from targets, replies of apps, replies of the front's own."""
+"""What both HTTP versions need: requests, replies of apps, and replies of the front itself."""
 
 from __future__ import annotations
 

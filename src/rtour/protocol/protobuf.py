@@ -79,7 +79,7 @@ def every(got: dict[int, Any], key: int) -> list[Any]:
 
 
 def _long_varint(data: bytes, pos: int) -> tuple[int, int]:
-    """The varint at `pos`, cut to 64 bits, and the position after it."""
+    """The varint of two bytes or more at `pos`, cut to 64 bits, and the position after it."""
     if pos + 1 < len(data) and data[pos + 1] < 128:
         return data[pos] & 127 | data[pos + 1] << 7, pos + 2  # lengths and codes, mostly
     value = 0
@@ -129,7 +129,11 @@ def numbers(data: bytes) -> list[int]:
     found: list[int] = []
     pos = 0
     while pos < len(data):
-        value, pos = _long_varint(data, pos)
+        value = data[pos]
+        if value < 128:
+            pos += 1
+        else:
+            value, pos = _long_varint(data, pos)
         found.append(value & _U32)
     return found
 

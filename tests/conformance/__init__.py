@@ -1,0 +1,1 @@
+"""Conformance: official SDK services, the official server as oracle, one suite for both servers."""

@@ -1,0 +1,60 @@
+"""Fixtures of the conformance tests: oracles, shared sites, and the observations made on them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.conformance import oracles
+from tests.conformance.endpoints import Sdk
+from tests.conformance.observe import observe
+from tests.conformance.scenarios.catalogue import Outcome
+from tests.conformance.servers import Kind
+
+Observed = Callable[[Kind, Sdk], dict[str, Outcome]]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--record", action="store_true", help="write tests/conformance/recorded/ from the oracle"
+    )
+
+
+@pytest.fixture(scope="session")
+def official_programs() -> None:
+    """Npm's packages, installed when the first test needs them."""
+    oracles.install()
+
+
+@pytest.fixture(autouse=True)
+def _oracles_where_marked(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("oracle"):
+        request.getfixturevalue("official_programs")
+
+
+@pytest.fixture(scope="session")
+def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Observed:
+    """All selected scenarios on one site, run together at the first question and then kept."""
+    kept: dict[tuple[Kind, Sdk], dict[str, Outcome]] = {}
+
+    def ask(kind: Kind, sdk: Sdk) -> dict[str, Outcome]:
+        if (kind, sdk) not in kept:
+            names = sorted(_selected(request.session.items, kind, sdk))
+            folder = tmp_path_factory.mktemp(f"{kind}-{sdk}")
+            kept[kind, sdk] = asyncio.run(observe(kind, sdk, names, folder))
+        return kept[kind, sdk]
+
+    return ask
+
+
+def _selected(items: list[pytest.Item], kind: Kind, sdk: Sdk) -> set[str]:
+    """The scenarios this run asks for on that site."""
+    chosen = set()
+    for item in items:
+        parameters: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
+        if (parameters.get("kind"), parameters.get("sdk")) == (kind, sdk):
+            chosen.add(str(parameters["scenario"]))
+    return chosen

@@ -1,0 +1,107 @@
+"""Service endpoints as processes: the same services on the official Python or TypeScript SDK.
+
+An endpoint keeps its port over `kill` and `start`, so the server finds it again. Effects, gates and
+switches live in the folder given as `outside` (see `services/python/outside.py`).
+"""
+
+from __future__ import annotations
+
+import sys
+import urllib.parse
+from pathlib import Path
+from typing import Literal
+
+import httpx
+
+from tests.conformance import oracles
+from tests.conformance.processes import Child, free_port
+from tests.conformance.waiting import eventually
+
+Sdk = Literal["python", "typescript"]
+SDKS: tuple[Sdk, ...] = ("python", "typescript")
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class Outside:
+    """The test's side of the world outside the journal."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for kind in ("effects", "gates", "switches"):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+
+    def effects(self, tag: str) -> list[str]:
+        """The lines handlers left under this tag, oldest first."""
+        path = self._file("effects", tag)
+        return path.read_text().splitlines() if path.exists() else []
+
+    async def effect(self, tag: str, count: int = 1, within_s: float = 20.0) -> list[str]:
+        """Wait until at least `count` lines are there."""
+
+        async def ask() -> list[str]:
+            return self.effects(tag)
+
+        return await eventually(
+            f"{count} effects of {tag}", ask, lambda lines: len(lines) >= count, within_s
+        )
+
+    def open_gate(self, name: str) -> None:
+        self._file("gates", name).touch()
+
+    def switch(self, name: str, on: bool) -> None:
+        path = self._file("switches", name)
+        path.touch() if on else path.unlink(missing_ok=True)
+
+    def _file(self, kind: str, tag: str) -> Path:
+        return self.folder / kind / urllib.parse.quote(tag, safe="")
+
+
+class Endpoint:
+    """One endpoint process on a loopback port."""
+
+    def __init__(self, sdk: Sdk, outside: Outside, env: dict[str, str] | None = None) -> None:
+        self.sdk = sdk
+        self.outside = outside
+        self.port = free_port()
+        self._env = env or {}
+        self._child: Child | None = None
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Start, and return once it answers its health check."""
+        assert self._child is None, "stop or kill it first"
+        command, cwd = self._python() if self.sdk == "python" else self._typescript()
+        env = {"CONFORMANCE_OUTSIDE": str(self.outside.folder), **self._env}
+        log = self.outside.folder / f"endpoint-{self.port}.log"
+        self._child = Child(command, log, env, cwd)
+        await eventually(f"{self.sdk} endpoint ready", self._ready, within_s=30)
+
+    def stop(self) -> None:
+        """An endpoint keeps nothing, so it is simply killed."""
+        if self._child is not None:
+            self.kill()
+
+    def kill(self) -> None:
+        assert self._child is not None, "not running"
+        self._child.kill()
+        self._child = None
+
+    def _python(self) -> tuple[list[str], Path]:
+        module = "tests.conformance.services.python.serve"
+        return [sys.executable, "-m", module, str(self.port)], REPOSITORY
+
+    def _typescript(self) -> tuple[list[str], Path]:
+        folder = oracles.typescript_services()
+        return [str(oracles.node()), "--no-warnings", "serve.ts", str(self.port)], folder
+
+    async def _ready(self) -> bool:
+        assert self._child is not None
+        assert self._child.running, f"the {self.sdk} endpoint ended:\n{self._child.log_tail()}"
+        async with httpx.AsyncClient(http1=False, http2=True) as client:
+            try:
+                return (await client.get(f"{self.uri}/health")).status_code == 200
+            except httpx.TransportError:
+                return False

@@ -1,0 +1,1 @@
+"""Services on the official Python SDK, served by hypercorn."""

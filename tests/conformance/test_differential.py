@@ -1,0 +1,74 @@
+"""The same scenarios on the official server and on rtour see the same things."""
+
+from __future__ import annotations
+
+import pytest
+from _pytest.mark import ParameterSet
+
+from tests.conformance import recordings
+from tests.conformance.conftest import Observed
+from tests.conformance.endpoints import SDKS, Sdk
+from tests.conformance.known_differences import ACCEPTED, Accepted, differences
+from tests.conformance.observation import Observation
+from tests.conformance.scenarios.catalogue import Scenario, load
+from tests.conformance.servers import Kind
+
+SCENARIOS = load()
+RECORDED: dict[Sdk, dict[str, Observation]] = {sdk: recordings.load(sdk) for sdk in SDKS}
+
+
+def _cases(kind: Kind) -> list[ParameterSet]:
+    return [
+        _case(kind, sdk, each) for sdk in SDKS for each in SCENARIOS.values() if sdk in each.sdks
+    ]
+
+
+def _case(kind: Kind, sdk: Sdk, scenario: Scenario) -> ParameterSet:
+    """The TypeScript SDK comes from npm, so its half of ours counts as oracle too."""
+    marks = [pytest.mark.oracle] if "official" in kind or sdk == "typescript" else []
+    return pytest.param(kind, sdk, scenario.name, marks=marks, id=f"{sdk}-{scenario.name}")
+
+
+@pytest.mark.parametrize(("kind", "sdk", "scenario"), _cases("official"))
+def test_official_as_recorded(
+    kind: Kind, sdk: Sdk, scenario: str, observed: Observed, request: pytest.FixtureRequest
+) -> None:
+    """The official server still does what the recording says."""
+    outcome = observed(kind, sdk)[scenario]
+    assert outcome.failure is None, outcome.failure
+    if request.config.getoption("--record"):
+        recordings.save(sdk, {scenario: outcome.observation})
+        return
+    assert scenario in RECORDED[sdk], "not recorded yet: run once with --record"
+    found = differences(scenario, outcome.observation, RECORDED[sdk][scenario])
+    assert not found, "now / recorded:\n" + "\n".join(map(str, found))
+
+
+@pytest.mark.parametrize(("kind", "sdk", "scenario"), _cases("rtour"))
+def test_rtour_as_recorded(kind: Kind, sdk: Sdk, scenario: str, observed: Observed) -> None:
+    """Rtour does what the official server was recorded to do, or differs as listed."""
+    outcome = observed(kind, sdk)[scenario]
+    assert outcome.failure is None, outcome.failure
+    found = differences(scenario, RECORDED[sdk][scenario], outcome.observation)
+    unlisted = [each for each in found if not any(a.matches(each, sdk) for a in ACCEPTED)]
+    assert not unlisted, "\n".join(map(str, unlisted))
+
+
+@pytest.mark.parametrize("accepted", ACCEPTED, ids=lambda each: f"{each.scenario} {each.path}")
+def test_known_differences_are_current(
+    accepted: Accepted, observed: Observed, request: pytest.FixtureRequest
+) -> None:
+    """Every listed difference still exists."""
+    sdks: tuple[Sdk, ...] = ("python",) if accepted.sdk is None else (accepted.sdk,)
+    for sdk in sdks:
+        for scenario, outcome in observed("rtour", sdk).items():
+            found = differences(scenario, RECORDED[sdk][scenario], outcome.observation)
+            if any(accepted.matches(each, sdk) for each in found):
+                return
+    pytest.fail(f"no difference like this any more: {accepted.reason}")
+
+
+def test_there_are_enough_scenarios() -> None:
+    """The catalogue keeps its breadth, and each scenario says what it shows."""
+    assert len(SCENARIOS) >= 60
+    assert all(each.play.__doc__ for each in SCENARIOS.values())

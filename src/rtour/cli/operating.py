@@ -129,7 +129,9 @@ async def _plan(client: Client, selection: Selection, order: Order) -> list[Reco
     if not selection.ids:
         conditions.append(order.operation.applies_to)
     found = await client.query.invocations(conditions, limit=max(order.limit, len(selection.ids)))
-    rows = [{"id": each.id, "target": each.target, "status": each.status} for each in found]
+    rows: list[Record] = [
+        {"id": each.id, "target": each.target, "status": each.status} for each in found
+    ]
     known = {row["id"] for row in rows}
     rows += [
         {"id": each, "target": None, "status": None} for each in selection.ids if each not in known
@@ -146,7 +148,7 @@ async def _plan(client: Client, selection: Selection, order: Order) -> list[Reco
 
 def _tell(session: Session, plan: list[Record], order: Order) -> None:
     for row in plan[:SHOWN]:
-        session.note(f"  {row['id']}  {row['target'] or 'unknown'}  {row['status'] or ''}")
+        session.note(f"  {row['id']}  {row['target'] or 'unknown'}  {row['status'] or ''}".rstrip())
     if len(plan) > SHOWN:
         session.note(f"  … and {len(plan) - SHOWN} more")
     if len(plan) == order.limit:
@@ -186,9 +188,10 @@ async def _one(client: Client, row: Record, order: Order) -> Record:
         "exit_code": 0,
     }
     try:
-        result["new_id"] = await client.admin.operate(
-            order.operation.name, row["id"], order.params or None
-        )
+        operated = await client.admin.operate(order.operation.name, row["id"], order.params or None)
+        result["new_id"] = operated.new_invocation_id
+        if not operated.complete:
+            result["result"] = f"{order.operation.name} requested"
     except Unreachable:
         raise
     except ClientError as error:

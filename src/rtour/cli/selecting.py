@@ -121,7 +121,7 @@ def ids_in(text: str) -> list[str]:
     """
     objects = _objects(text)
     if objects is not None:
-        found = [row["id"] for row in objects if isinstance(row.get("id"), str)]
+        found = [str(row["id"]) for row in objects if row.get("id")]
     else:
         found = [match.group() for line in text.splitlines() if (match := _ID.search(line))]
     return list(dict.fromkeys(found))

@@ -39,8 +39,17 @@ async def attach_to(
     session: Session, client: Client, invocation_id: str, timeout_s: float | None
 ) -> None:
     """Waits for one result and prints it."""
-    with session.progress(f"waiting for {invocation_id}"):
-        reply = await client.ingress.attach(invocation_id, timeout_s=timeout_s)
+    from rtour.client import TimedOut  # noqa: PLC0415
+
+    try:
+        with session.progress(f"waiting for {invocation_id}"):
+            reply = await client.ingress.attach(invocation_id, timeout_s=timeout_s)
+    except TimedOut as error:
+        raise CliError(
+            f"no result after {timeout_s:g}s; the invocation goes on",
+            hint=f"rtour why {invocation_id}",
+            exit_code=ExitCode.TIMEOUT,
+        ) from error
     emit_reply(session, reply)
 
 

@@ -18,6 +18,7 @@ from rtour.client.model import (
     Deployment,
     DeploymentDetail,
     KafkaCluster,
+    Operated,
     Registration,
     Service,
     Subscription,
@@ -111,14 +112,18 @@ class Admin:
 
     async def operate(
         self, operation: str, invocation_id: str, params: Mapping[str, str] | None = None
-    ) -> str | None:
-        """One of `OPERATIONS` on one invocation; answers the new id of `restart-as-new`."""
+    ) -> Operated:
+        """One of `OPERATIONS` on one invocation."""
         assert operation in OPERATIONS
         path = f"/invocations/{_segment(invocation_id)}/{operation}"
         answer = await self.origin.json("PATCH", path, params=params)
-        if operation != "restart-as-new":
-            return None
-        return _decode_field(answer, "new_invocation_id", str)
+        restarted = operation == "restart-as-new"
+        return Operated(
+            complete=answer.status != 202,
+            new_invocation_id=_decode_field(answer, "new_invocation_id", str)
+            if restarted
+            else None,
+        )
 
     async def subscriptions(self, params: Mapping[str, str]) -> list[Subscription]:
         """Subscriptions, filtered by `source` and `sink`."""

@@ -242,6 +242,13 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     invocation_id: str | None = None
 
 
+class Operated(msgspec.Struct, frozen=True, kw_only=True):
+    """An operation the server took on; `complete` is false while it only promised to do it."""
+
+    complete: bool
+    new_invocation_id: str | None = None
+
+
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     """A Kafka topic that feeds a handler."""
 

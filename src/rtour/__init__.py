@@ -20,6 +20,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from rtour.sdk import futures as _futures
     from rtour.sdk.combinators import all_succeeded as all_succeeded
     from rtour.sdk.combinators import any_succeeded as any_succeeded
     from rtour.sdk.combinators import as_completed as as_completed
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from rtour.sdk.exceptions import SdkInternalBaseException as SdkInternalBaseException
     from rtour.sdk.exceptions import TerminalError as TerminalError
     from rtour.sdk.exceptions import is_internal_exception as is_internal_exception
-    from rtour.sdk import futures as _futures
     from rtour.sdk.futures import SendHandle as SendHandle
     from rtour.sdk.options import InvocationRetryPolicy as InvocationRetryPolicy
     from rtour.sdk.runs import RunOptions as RunOptions

@@ -45,7 +45,14 @@ class Sink(Protocol):
 
 
 class H2Codec(Protocol):
-    """One client connection's HTTP/2 state."""
+    """One client connection's HTTP/2 state.
+
+    Once the connection has failed, which the sink is told, every call does nothing.
+    """
+
+    def can_request(self) -> bool:
+        """Whether the connection takes another stream."""
+        ...
 
     def request(self, request: Request, *, end: bool) -> int:
         """Open a stream and return its id; `end`: there is no body."""

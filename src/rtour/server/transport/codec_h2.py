@@ -73,6 +73,9 @@ class HyperH2Codec:
         self._bodies: dict[int, _Body] = {}
         self._dead = False
 
+    def can_request(self) -> bool:
+        return not self._dead
+
     def request(self, request: Request, *, end: bool) -> int:
         stream_id = self._connection.get_next_available_stream_id()
         self._connection.send_headers(stream_id, request_fields(request), end_stream=end)

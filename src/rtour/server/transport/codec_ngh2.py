@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import ngh2
-from ngh2 import Setting
+from ngh2 import ConnectionStateError, NGH2Error, Setting, StreamProtocolError
 
 from rtour.server.transport.codec import INTERNAL_ERROR, Sink, request_fields
 from rtour.server.transport.interface import TransportLimits
@@ -46,43 +46,77 @@ class Ngh2Codec:
             ngh2.ConnectionClosed: self._on_connection_closed,
         }
 
+    # libnghttp2 ends a session as soon as its last frame is read, ahead of the events that tell
+    # of it; from then on ngh2 raises. What can be asked meanwhile is answered with "too late".
+
+    def can_request(self) -> bool:
+        try:
+            return self._connection.can_send_request
+        except ConnectionStateError:
+            return False
+
     def request(self, request: Request, *, end: bool) -> int:
         return self._connection.send_request(request_fields(request), end_stream=end)
 
     def send(self, stream_id: int, data: bytes, *, end: bool) -> None:
-        self._connection.send_data(stream_id, data, end_stream=end)
+        try:
+            self._connection.send_data(stream_id, data, end_stream=end)
+        except (ConnectionStateError, StreamProtocolError):
+            return
 
     def reset(self, stream_id: int, code: int) -> None:
-        self._connection.reset_stream(stream_id, code)
+        try:
+            self._connection.reset_stream(stream_id, code)
+        except ConnectionStateError:
+            return
 
     def consumed(self, stream_id: int, amount: int) -> None:
-        self._connection.acknowledge_received_data(amount, stream_id)
+        try:
+            self._connection.acknowledge_received_data(amount, stream_id)
+        except (ConnectionStateError, StreamProtocolError):
+            return
 
     def widen(self, unread: int) -> None:
-        self._connection.set_local_window_size(self._window + unread)
+        try:
+            self._connection.set_local_window_size(self._window + unread)
+        except ConnectionStateError:
+            return
 
     def queued(self, stream_id: int) -> int:
-        return self._connection.queued_body_size(stream_id)
+        try:
+            return self._connection.queued_body_size(stream_id)
+        except ConnectionStateError:
+            return 0
 
     def ping(self) -> None:
-        self._connection.ping()
+        try:
+            self._connection.ping()
+        except ConnectionStateError:
+            return
 
     def receive(self, data: bytes) -> None:
+        reason = None
         try:
             self._connection.receive_data(data)
-        except ngh2.NGH2Error as error:
-            self._dispatch()
-            self._sink.on_violation(str(error))
-        else:
-            self._dispatch()
+        except NGH2Error as error:
+            reason = str(error)
+        self._dispatch()
+        if reason is not None:
+            self._sink.on_violation(reason)
 
     def output(self) -> bytes:
-        data = self._connection.data_to_send()
+        try:
+            data = self._connection.data_to_send()
+        except ConnectionStateError:
+            return b""
         self._dispatch()
         return data
 
     def goaway(self) -> None:
-        self._connection.send_goaway(0)
+        try:
+            self._connection.send_goaway(0)
+        except ConnectionStateError:
+            return
 
     def _dispatch(self) -> None:
         for event in self._connection.events():
@@ -92,7 +126,10 @@ class Ngh2Codec:
 
     def _on_settings(self, _event: ngh2.SettingsReceived) -> None:
         # Read the effective value: a later SETTINGS need not repeat it.
-        settings = self._connection.remote_settings
+        try:
+            settings = self._connection.remote_settings
+        except ConnectionStateError:
+            return
         self._sink.on_settings(settings.get(Setting.MAX_CONCURRENT_STREAMS, _UNLIMITED))
 
     def _on_response(self, event: ngh2.ResponseReceived) -> None:
@@ -125,5 +162,8 @@ class Ngh2Codec:
         self._sink.on_goaway(event.last_stream_id)
 
     def _on_connection_closed(self, event: ngh2.ConnectionClosed) -> None:
+        if not event.error_code:  # a farewell after all work is done
+            self._sink.on_goaway(_UNLIMITED)
+            return
         reason = event.debug_data.decode("utf-8", "replace") or f"error {event.error_code}"
         self._sink.on_violation(reason)

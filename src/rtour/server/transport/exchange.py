@@ -90,8 +90,6 @@ class HttpExchange:
         self._resend: list[bytes] | None = [body] if body else []
         self._resend_bytes = len(body)
         self.resends = 0
-        if len(body) > limits.resend_buffer_bytes:
-            self._resend = None
 
     # What the caller does ----------------------------------------------------------------
 
@@ -151,6 +149,8 @@ class HttpExchange:
 
     def attach(self, channel: Channel) -> None:
         """Bind to a stream that has just been opened for this request."""
+        if self._resend_bytes > self._limits.resend_buffer_bytes:
+            self._resend = None
         if self._error is None:
             self._channel = channel
         else:  # given up while the stream was being opened

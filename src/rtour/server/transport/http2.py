@@ -84,6 +84,7 @@ class Http2Connection(asyncio.Protocol):
         self._unread = 0
         self._window_for_unread = 0
         self._pinged = False
+        self._violation: BadPeer | None = None
         self._received_at_tick = -1
         self._shut_down = False
         self._idle_since = loop.time()
@@ -91,13 +92,19 @@ class Http2Connection(asyncio.Protocol):
         self.received_count = 0
         self.streams_max = limits.h2_streams_max
         self.retired = False
+        self.failure: TransportError | None = None
         self.closed = loop.create_future()
 
     # What the pool asks ------------------------------------------------------------------
 
     def has_room(self) -> bool:
         """Whether another exchange may start here."""
-        return not self.retired and len(self._streams) < self.streams_max
+        return len(self._streams) < self.streams_max and self.usable
+
+    @property
+    def usable(self) -> bool:
+        """Whether the connection takes exchanges, room permitting."""
+        return not self.retired and self._codec.can_request()
 
     @property
     def stream_count(self) -> int:
@@ -158,7 +165,10 @@ class Http2Connection(asyncio.Protocol):
             data = self._check_opening(data)
         if data:
             self._codec.receive(data)
-            self._schedule_flush()
+            if self._codec.can_request():
+                self._schedule_flush()
+            else:  # it may be over: find out before anyone starts an exchange here
+                self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._shut(f"connection lost: {exc or 'closed by the peer'}", write=False)
@@ -238,7 +248,7 @@ class Http2Connection(asyncio.Protocol):
             self.on_reset(stream_id, REFUSED_STREAM, by_peer=True)
 
     def on_violation(self, reason: str) -> None:
-        self._shut(BadPeer(f"the peer broke HTTP/2: {reason}"))
+        self._violation = BadPeer(f"the peer broke HTTP/2: {reason}")
 
     # -------------------------------------------------------------------------------------
 
@@ -266,17 +276,23 @@ class Http2Connection(asyncio.Protocol):
 
     def _flush(self) -> None:
         self._flush_due = False
-        if self._paused or self._shut_down or self._transport is None:
+        if self._shut_down or self._transport is None:
             return
+        if not self._paused:
+            self._write_out(self._transport)
+        if self._violation is not None:
+            self._shut(self._violation)
+        elif self.retired and not self._streams:
+            self._shut("retired")
+
+    def _write_out(self, transport: asyncio.Transport) -> None:
         data = self._codec.output()
         if data:
-            self._transport.write(data)
+            transport.write(data)
         for stream in [*self._draining.values()]:
             if self._codec.queued(stream.stream_id) <= self._limits.send_buffer_bytes:
                 del self._draining[stream.stream_id]
                 stream.exchange.on_writable()
-        if self.retired and not self._streams:
-            self._shut("retired")
 
     def _forget(self, stream_id: int) -> Http2Stream | None:
         stream = self._streams.pop(stream_id, None)
@@ -309,6 +325,7 @@ class Http2Connection(asyncio.Protocol):
         if self._shut_down:
             return
         self._shut_down = self.retired = True
+        self.failure = ConnectFailed(reason) if isinstance(reason, str) else reason
         if self._timer is not None:
             self._timer.cancel()
         if write and self._transport is not None:

@@ -44,7 +44,7 @@ class Pool:
         self._multiplexed: list[Http2Connection] = []
         self._idle: list[Http1Connection] = []
         self._open: set[Connection] = set()
-        self._connecting: asyncio.Task[TransportError | None] | None = None
+        self._connecting: asyncio.Task[Connection | TransportError] | None = None
         self._sweep: asyncio.TimerHandle | None = None
         # Learned from the peer, so that the next connection starts with it.
         self._streams_max = limits.h2_streams_max
@@ -112,11 +112,15 @@ class Pool:
         await asyncio.wait([task])
         if task.cancelled():
             raise ConnectFailed("the transport is closed")
-        error = task.result()
-        if error is not None:
-            raise error.with_traceback(None)
+        outcome = task.result()
+        if isinstance(outcome, Http2Connection):
+            if outcome.usable:
+                return
+            outcome = outcome.failure or ConnectFailed(f"{self._where} took no request (GOAWAY)")
+        if isinstance(outcome, TransportError):
+            raise outcome.with_traceback(None)
 
-    async def _connect_once(self) -> TransportError | None:
+    async def _connect_once(self) -> Connection | TransportError:
         try:
             connection = await self._connect()
         except TransportError as error:
@@ -125,7 +129,7 @@ class Pool:
             self._connecting = None
         if isinstance(connection, Http1Connection):
             self._keep_idle(connection)
-        return None
+        return connection
 
     async def _connect(self) -> Connection:
         origin = self._origin

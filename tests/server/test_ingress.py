@@ -1,0 +1,512 @@
+"""Every row of http-api.md A: routes, headers, content rules, answers, errors."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from rtour import ids
+from rtour.engine.actions import Accepted, Finished, NotFound, NotReady
+from rtour.engine.commands import Attach, GetOutput, Invoke, Signal
+from rtour.engine.model import FromIngress, RequestSink, Trace
+from rtour.protocol.messages import Failure, Header, Value
+from rtour.server.preconditions import idempotent_id, workflow_id
+from tests.server.rooms import NOW, Rooms
+
+INV = "inv_1a1mlWikgvPI1rXixtTrp3NMDUb0000000"
+CLASSIC = "bad path, expected either /:service-name/:handler or /:object-name/:object-key/:handler"
+NEW = (
+    "bad path, expected /restate/call/:service/:handler, /restate/send/:service/:handler, "
+    "/restate/scope/:scope/call/:service/:handler, /restate/attach/:invocation_id, "
+    "/restate/output/:invocation_id, or /restate/lookup"
+)
+NO_SERVICE = "service 'Nope' not found, make sure to register the service before calling it."
+DELAY = "bad delay query parameter, must be a ISO8601 duration: "
+DAY_MS = 86_400_000
+
+
+def refused(response: httpx.Response, source: str = "ingress") -> tuple[int, str]:
+    """Status and message of an error, its shape checked."""
+    body = response.json()
+    assert body["source"] == source
+    assert response.headers["x-restate-error-source"] == source
+    assert response.headers["content-type"] == "application/json"
+    return response.status_code, body["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "message"),
+    [
+        ("GET", "/", 400, "bad path: /"),
+        ("GET", "/x", 400, "bad path: /x"),
+        ("GET", "/a/b/c/d/e/f/g/h", 400, "bad path: /a/b/c/d/e/f/g/h"),
+        ("GET", "/openapi", 400, "bad path: /openapi"),
+        ("GET", "/openapi/x", 404, "not found"),
+        ("GET", "/Nope/h", 404, NO_SERVICE),
+        ("GET", "/Nope/a/b/c/d", 404, NO_SERVICE),
+        (
+            "GET",
+            "/Greeter/nope",
+            404,
+            "the service 'Greeter' exists, but the handler 'nope' was not found, check that the "
+            "handler exists in the latest registered service version.",
+        ),
+        ("POST", "/Greeter/hidden", 400, "the invoked service is not public"),
+        ("POST", "/Greeter/hidden/send", 400, "the invoked service is not public"),
+        ("POST", "/Secret/tell", 400, "the invoked service is not public"),
+        ("GET", "/Greeter/greet/foo", 400, CLASSIC),
+        ("GET", "/Greeter/greet/send/foo", 400, CLASSIC),
+        ("GET", "/Counter/k", 400, CLASSIC),
+        ("GET", "/Counter/k/add/send/x", 400, CLASSIC),
+        (
+            "GET",
+            "/Counter/%ff/get",
+            400,
+            "bad path, cannot decode key: FromUtf8Error { bytes: [255], error: Utf8Error "
+            "{ valid_up_to: 0, error_len: Some(1) } }",
+        ),
+        (
+            "GET",
+            "/Counter/a%C3/get",
+            400,
+            "bad path, cannot decode key: FromUtf8Error { bytes: [97, 195], error: Utf8Error "
+            "{ valid_up_to: 1, error_len: None } }",
+        ),
+        ("GET", "/restate", 400, "bad path: /restate"),
+        ("GET", "/restate/foo", 404, "not found"),
+        ("GET", "/restate/call", 400, NEW),
+        ("GET", "/restate/call/Greeter", 400, NEW),
+        ("GET", "/restate/call/Nope/x", 404, NO_SERVICE),
+        ("GET", "/restate/call/Greeter/greet/send", 400, NEW),
+        ("GET", "/restate/call/Counter/k", 400, NEW),
+        ("GET", "/restate/send/Counter/k/add/x", 400, NEW),
+        (
+            "GET",
+            "/restate/scope/s/call/Greeter/greet",
+            400,
+            "scoped invocations require vqueues to be enabled",
+        ),
+        ("GET", "/restate/scope/s", 400, NEW),
+        ("GET", "/restate/lookup", 405, "method not allowed"),
+        ("GET", "/restate/attach", 405, "method not allowed"),
+        ("POST", f"/restate/attach/{INV}", 405, "method not allowed"),
+        ("POST", "/restate/attach/foo", 400, "bad invocation id 'foo': bad format"),
+        ("GET", "/restate/attach/foo", 400, "bad invocation id 'foo': bad format"),
+        ("GET", f"/restate/output/{INV}0", 400, f"bad invocation id '{INV}0': bad length"),
+        (
+            "GET",
+            "/restate/output/inv_2a1mlWikgvPI1rXixtTrp3NMDUb0000000",
+            400,
+            "bad invocation id 'inv_2a1mlWikgvPI1rXixtTrp3NMDUb0000000': "
+            "unrecognized codec version",
+        ),
+        ("GET", f"/restate/invocation/{INV}/foo", 404, "not found"),
+        (
+            "GET",
+            f"/restate/invocation/{INV}",
+            400,
+            "bad path, expected either /restate/invocation/:invocation_id/output or "
+            "/restate/invocation/:invocation_id/attach or "
+            "/restate/invocation/:invocation_target/:idempotency_key/output or "
+            "/restate/invocation/:invocation_target/:idempotency_key/attach",
+        ),
+        ("POST", f"/restate/invocation/{INV}/output", 405, "method not allowed"),
+        ("GET", "/restate/invocation/Nope/k/add/zz/attach", 404, NO_SERVICE),
+        ("GET", "/restate/invocation/Nope/x/attach", 404, NO_SERVICE),
+        ("GET", "/restate/invocation/Greeter/greet/x/y/attach", 404, "not found"),
+        ("GET", "/restate/workflow/Flow/k2/foo", 404, "not found"),
+        (
+            "GET",
+            "/restate/workflow/Flow",
+            400,
+            "bad path, expected either /restate/workflow/:workflow_name/:workflow_key/output or "
+            "/restate/workflow/:workflow_name/:workflow_key/attach",
+        ),
+        ("POST", "/restate/awakeables/zzz/resolve", 400, "bad awakeable id 'zzz': bad format"),
+        ("GET", "/restate/a/x/resolve", 405, "method not allowed"),
+        ("POST", "/restate/a/x/foo", 404, "not found"),
+        (
+            "POST",
+            "/restate/a/x",
+            400,
+            "bad path, expected either /restate/awakeables/:id/resolve or "
+            "/restate/awakeables/:id/reject",
+        ),
+        ("POST", "/restate/health", 405, "method not allowed"),
+        ("PUT", "/Greeter/greet", 405, "method not allowed"),
+        ("HEAD", "/Greeter/greet", 405, "method not allowed"),
+        (
+            "GET",
+            "/Greeter/none?delay=1s",
+            400,
+            "cannot use the delay query parameter with calls. "
+            "The delay is supported only with sends",
+        ),
+        ("GET", "/Greeter/none/send?limit-key=a", 400, "limit-key requires a scope to be set"),
+        ("GET", "/Greeter/none/send?delay=", 400, DELAY + "an empty string is not a valid duration "
+         'in either the ISO 8601 format or Jiff\'s "friendly" format'),
+        ("GET", "/Greeter/none/send?delay=1mo", 400, DELAY + "please use units of days or smaller"),
+        ("GET", "/Greeter/none/send?delay=-1s", 400, DELAY + "negative signed durations cannot be "
+         "converted to an unsigned duration"),
+    ],
+)  # fmt: skip
+async def test_refusals(rooms: Rooms, method: str, path: str, status: int, message: str) -> None:
+    """What the ingress refuses is refused with the official status and words."""
+    assert refused(await rooms.ingress.request(method, path)) == (status, message)
+    assert rooms.processor.commands == []
+
+
+@pytest.mark.parametrize(
+    ("handler", "content_type", "body", "complaint"),
+    [
+        ("none", None, b"", None),
+        ("none", None, b"1", "Expected body and content-type to be empty, but wasn't with "
+         "content-type 'None'"),
+        ("none", "application/json", b"1", "Expected body and content-type to be empty, but "
+         "wasn't with content-type 'Some(\"application/json\")'"),
+        ("none", "application/json", b"", None),  # superset, for the TypeScript client
+        ("greet", None, b"", None),
+        ("greet", None, b'"x"', "Empty content-type"),
+        ("greet", "application/json", b"", "Empty body not allowed"),
+        ("greet", "text/plain", b"x", "Content-type 'text/plain' does not match "
+         "'application/json'"),
+        ("greet", "Application/JSON", b"1", "Content-type 'Application/JSON' does not match "
+         "'application/json'"),
+        ("greet", "application/json; charset=utf-8", b"{", None),
+        ("any", None, b"", None),
+        ("any", None, b"x", "Empty content-type"),
+        ("any", "a/b", b"", None),
+        ("text", "text/html", b"", None),
+        ("text", "a/b", b"x", "Content-type 'a/b' does not match 'text/*'"),
+    ],
+)  # fmt: skip
+async def test_content_rules(
+    rooms: Rooms, handler: str, content_type: str | None, body: bytes, complaint: str | None
+) -> None:
+    """Bodies and content types are taken by the rules of the manifest, never parsed."""
+    headers = {} if content_type is None else {"content-type": content_type}
+    response = await rooms.ingress.post(f"/Greeter/{handler}", content=body, headers=headers)
+    if complaint is None:
+        assert response.status_code == 200
+    else:
+        assert refused(response) == (400, f"input validation error: {complaint}")
+
+
+async def test_call(rooms: Rooms) -> None:
+    """A call invokes with all that the request says and answers with the handler's bytes."""
+    response = await rooms.ingress.post("/Greeter/greet", json="Ada")
+    invoke = rooms.last
+    assert isinstance(invoke, Invoke)
+    assert (response.status_code, response.content) == (200, b'"hi"')
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["x-restate-id"] == invoke.id
+    assert "idempotency-expires" not in response.headers
+    assert str(invoke.target) == "Greeter/greet"
+    assert invoke.source == FromIngress()
+    assert (invoke.body, invoke.start_at) == (b'"Ada"', None)
+    assert invoke.sink == RequestSink(1001)
+
+
+async def test_keyless_call_gets_a_key(rooms: Rooms) -> None:
+    """Services and objects called without a key get a random ULID, so results are kept."""
+    await rooms.ingress.get("/Greeter/none")
+    first = rooms.last
+    await rooms.ingress.get("/Greeter/none")
+    second = rooms.last
+    assert isinstance(first, Invoke)
+    assert isinstance(second, Invoke)
+    assert first.idempotency_key is not None
+    assert len(first.idempotency_key) == 26
+    assert first.idempotency_key != second.idempotency_key
+    assert first.id == idempotent_id("Greeter", None, "none", first.idempotency_key)
+    assert (first.completion_retention_ms, first.journal_retention_ms) == (DAY_MS, DAY_MS)
+
+
+async def test_idempotency_key(rooms: Rooms) -> None:
+    """The same key on the same target is the same invocation; an empty one counts."""
+    ids_seen = set()
+    for key in ("k", "k", ""):
+        await rooms.ingress.get("/Counter/a/get", headers={"idempotency-key": key})
+        assert isinstance(rooms.last, Invoke)
+        assert rooms.last.idempotency_key == key
+        ids_seen.add(rooms.last.id)
+    assert ids_seen == {
+        idempotent_id("Counter", "a", "get", "k"),
+        idempotent_id("Counter", "a", "get", ""),
+    }
+
+
+async def test_retention_of_a_handler(rooms: Rooms) -> None:
+    """A handler's idempotency retention bounds how long its journal is kept."""
+    await rooms.ingress.get("/Greeter/brief", headers={"idempotency-key": "k"})
+    assert isinstance(rooms.last, Invoke)
+    assert rooms.last.completion_retention_ms == 5000
+    assert rooms.last.journal_retention_ms == 5000
+
+
+@pytest.mark.parametrize(
+    ("segment", "key"),
+    [("a", "a"), ("", ""), ("a%2Fb", "a/b"), ("a+b", "a+b"), ("%C3%BC%20x", "ü x")],
+)
+async def test_keys(rooms: Rooms, segment: str, key: str) -> None:
+    """Keys are percent-decoded, `+` stays, an empty key is one."""
+    response = await rooms.ingress.get(f"/Counter/{segment}/get")
+    assert response.status_code == 200
+    assert isinstance(rooms.last, Invoke)
+    assert rooms.last.target.key == key
+
+
+async def test_workflow_run(rooms: Rooms) -> None:
+    """A workflow's run has the id of its key and takes no idempotency key."""
+    await rooms.ingress.post("/Flow/k/run", json="x")
+    assert isinstance(rooms.last, Invoke)
+    assert rooms.last.id == workflow_id("Flow", "k")
+    assert rooms.last.idempotency_key is None
+    response = await rooms.ingress.post("/Flow/k/run", json="x", headers={"idempotency-key": "a"})
+    assert refused(response) == (
+        400,
+        "cannot use the idempotency key with workflow handlers. "
+        "The handler invocation will already be idempotent by the workflow key itself.",
+    )
+    await rooms.ingress.get("/Flow/k/peek", headers={"idempotency-key": "a"})
+    assert isinstance(rooms.last, Invoke)
+    assert rooms.last.id == idempotent_id("Flow", "k", "peek", "a")
+
+
+async def test_headers_forwarded(rooms: Rooms) -> None:
+    """The path comes first, the first of repeated headers wins, ours stay with us."""
+    await rooms.ingress.get(
+        "/Greeter/none?q=1",
+        headers=[
+            ("x-a", "1"),
+            ("x-a", "2"),
+            ("idempotency-key", "k"),
+            ("idempotency-expires", "never"),
+            ("traceparent", "00-aa-bb-01"),
+            ("tracestate", "s=1"),
+            ("authorization", "Bearer t"),
+        ],
+    )
+    assert isinstance(rooms.last, Invoke)
+    headers = rooms.last.headers
+    assert headers[0] == Header("x-restate-ingress-path", "/Greeter/none?q=1")
+    names = [header.key for header in headers]
+    assert Header("x-a", "1") in headers
+    assert Header("x-a", "2") not in headers
+    assert {"traceparent", "tracestate", "authorization"} <= set(names)
+    assert not {"host", "connection", "idempotency-key", "idempotency-expires"} & set(names)
+    assert rooms.last.trace == Trace("00-aa-bb-01", "s=1")
+
+
+async def test_header_not_ascii(rooms: Rooms) -> None:
+    """Header values must be ASCII."""
+    response = await rooms.ingress.get("/Greeter/none", headers={b"x-foo": "é".encode()})
+    assert refused(response) == (400, "bad header x-foo: ToStrError { _priv: () }")
+
+
+@pytest.mark.parametrize("path", ["/Greeter/none/send", "/restate/send/Greeter/none"])
+async def test_send(rooms: Rooms, path: str) -> None:
+    """A send is answered with its id as soon as it is stored."""
+    response = await rooms.ingress.post(path)
+    invoke = rooms.last
+    assert isinstance(invoke, Invoke)
+    assert response.status_code == 202
+    assert response.headers["x-restate-id"] == invoke.id
+    assert response.json() == {"invocationId": invoke.id, "status": "Accepted"}
+    assert (invoke.sink, invoke.accept_request_id) == (None, 1001)
+
+
+@pytest.mark.parametrize(
+    ("query", "delay_ms"),
+    [
+        ("delay=10s", 10_000),
+        ("DELAY=PT5M", 300_000),
+        ("delay=1%20hour%2030m", 5_400_000),
+        ("delay=1+hour", 3_600_000),
+        ("delay=0s", 0),
+        ("delay=1500", 1500),  # superset, for the Python client
+        ("delay=1500ms", 1500),
+    ],
+)
+async def test_delay(rooms: Rooms, query: str, delay_ms: int) -> None:
+    """A delayed send starts later and says when, with nine digits."""
+    response = await rooms.ingress.post(f"/Greeter/none/send?{query}")
+    assert isinstance(rooms.last, Invoke)
+    assert rooms.last.start_at == NOW + delay_ms
+    if delay_ms == 0:
+        assert response.json()["executionTime"] == "2026-11-24T02:21:16.154000000Z"
+
+
+async def test_previously_accepted(rooms: Rooms) -> None:
+    """A repeated send says so, and when it runs."""
+    rooms.processor.answers = lambda command: Accepted(INV, previously=True, execution_time=NOW)
+    response = await rooms.ingress.post("/Greeter/none/send")
+    assert response.json() == {
+        "invocationId": INV,
+        "executionTime": "2026-11-24T02:21:16.154000000Z",
+        "status": "PreviouslyAccepted",
+    }
+
+
+async def test_unknown_query_is_ignored(rooms: Rooms) -> None:
+    """Parameters that mean nothing change nothing."""
+    response = await rooms.ingress.get("/Greeter/none?delaySec=5")
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "body"),
+    [
+        (Failure(403, "refused"), 403, {"code": 403, "message": "refused"}),
+        (Failure(13, "low"), 500, {"code": 13, "message": "low"}),
+        (Failure(1000, "high"), 500, {"code": 1000, "message": "high"}),
+        (Failure(200, "odd"), 200, {"code": 200, "message": "odd"}),
+        (Failure(409, "cancelled"), 409, {"code": 409, "message": "cancelled"}),
+        (
+            Failure(400, "m", (("reason", "dup"),)),
+            400,
+            {"code": 400, "message": "m", "metadata": {"reason": "dup"}},
+        ),
+    ],
+)
+async def test_failed_invocations(
+    rooms: Rooms, failure: Failure, status: int, body: dict[str, Any]
+) -> None:
+    """A terminal failure is the invocation's word: its code, if HTTP has such a status."""
+    rooms.processor.answers = lambda command: Finished(INV, failure)
+    response = await rooms.ingress.get("/Greeter/none")
+    assert refused(response, "invocation") == (status, failure.message)
+    assert response.json() == body | {"source": "invocation"}
+    assert response.headers["x-restate-id"] == INV
+
+
+async def test_stored_result_says_until_when(rooms: Rooms) -> None:
+    """What is read from storage carries its expiry; without a body there is no content type."""
+    rooms.processor.answers = lambda command: Finished(INV, Value(b""), NOW + DAY_MS)
+    response = await rooms.ingress.get("/Greeter/any")
+    assert response.headers["idempotency-expires"] == "2026-11-25T02:21:16.154+00:00"
+    assert "content-type" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "id_"),
+    [
+        ("GET", f"/restate/invocation/{INV}/VERB", None, INV),
+        ("GET", f"/restate/VERB/{INV}", None, INV),
+        ("GET", "/restate/invocation/Greeter/greet/a%20b/VERB", None,
+         idempotent_id("Greeter", None, "greet", "a%20b")),
+        ("GET", "/restate/invocation/Counter/k%2F/add/zz/VERB", None,
+         idempotent_id("Counter", "k/", "add", "zz")),
+        ("GET", "/restate/workflow/Flow/k/VERB", None, workflow_id("Flow", "k")),
+        ("POST", "/restate/VERB", {"target": "invocation", "invocationId": INV}, INV),
+        ("POST", "/restate/VERB",
+         {"target": "workflow", "workflowName": "Flow", "workflowKey": "k"},
+         workflow_id("Flow", "k")),
+        ("POST", "/restate/VERB",
+         {"target": "idempotentInvocation", "service": "Counter", "key": "k", "handler": "add",
+          "idempotencyKey": "zz"}, idempotent_id("Counter", "k", "add", "zz")),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(("verb", "command"), [("attach", Attach), ("output", GetOutput)])
+async def test_results_by_every_route(
+    rooms: Rooms,
+    method: str,
+    path: str,
+    body: dict[str, str] | None,
+    id_: str,
+    verb: str,
+    command: type,
+) -> None:
+    """Attach and output find the invocation by id, by key, and by body."""
+    response = await rooms.ingress.request(method, path.replace("VERB", verb), json=body)
+    assert response.status_code == 200
+    assert rooms.last == command(id_, RequestSink(1001))
+
+
+async def test_results_missing(rooms: Rooms) -> None:
+    """Not yet is 470, never is 404: of the ingress for output, of the invocation for attach."""
+    rooms.processor.answers = lambda command: NotReady(INV)
+    response = await rooms.ingress.get(f"/restate/output/{INV}")
+    assert refused(response) == (470, "the invocation exists but has not completed yet")
+    assert "x-restate-id" not in response.headers
+    rooms.processor.answers = lambda command: NotFound(INV)
+    response = await rooms.ingress.get(f"/restate/output/{INV}")
+    assert refused(response) == (404, "invocation not found")
+    response = await rooms.ingress.get(f"/restate/attach/{INV}")
+    assert refused(response, "invocation") == (404, "not found")
+    assert response.headers["x-restate-id"] == INV
+
+
+async def test_lookup(rooms: Rooms) -> None:
+    """An id is computed without a look at what exists."""
+    target = {"target": "workflow", "workflowName": "Nope", "workflowKey": "k"}
+    response = await rooms.ingress.post("/restate/lookup", json=target)
+    assert response.json() == {"invocationId": workflow_id("Nope", "k")}
+    assert rooms.processor.commands == []
+
+
+@pytest.mark.parametrize(("path", "what"), [("lookup", "lookup"), ("attach", "request")])
+async def test_bodies_that_do_not_parse(rooms: Rooms, path: str, what: str) -> None:
+    """A target that is none is a 500, as with the official server."""
+    response = await rooms.ingress.post(f"/restate/{path}", content=b"")
+    status, message = refused(response)
+    assert status == 500
+    assert message.startswith(f"cannot read body: invalid {what} body: ")
+
+
+@pytest.mark.parametrize("prefix", ["/restate/awakeables", "/restate/a"])
+async def test_awakeables(rooms: Rooms, prefix: str) -> None:
+    """Resolving signals the body, rejecting a failure with the body as its text."""
+    awakeable = ids.awakeable_id(INV, 17)
+    response = await rooms.ingress.post(f"{prefix}/{awakeable}/resolve", content=b"1")
+    assert (response.status_code, response.content) == (202, b"")
+    assert "content-type" not in response.headers
+    assert rooms.last == Signal(INV, 17, Value(b"1"), 1001)
+    await rooms.ingress.post(f"{prefix}/{awakeable}/reject", content=b"no")
+    assert rooms.last == Signal(INV, 17, Failure(500, "no"), 1002)
+
+
+@pytest.mark.parametrize("path", ["/restate/health", "/restate/health/a/b/c/d/e/f/g"])
+async def test_health(rooms: Rooms, path: str) -> None:
+    """Health lists the services, whatever follows in the path."""
+    response = await rooms.ingress.get(path)
+    assert response.json() == {"services": ["Counter", "Flow", "Greeter", "Secret"]}
+
+
+async def test_cors(rooms: Rooms) -> None:
+    """Everything is open: credentials always, the origin echoed, preflights answered."""
+    response = await rooms.ingress.get("/nope", headers={"origin": "http://o"})
+    assert response.status_code == 400
+    assert response.headers["access-control-allow-origin"] == "http://o"
+    assert response.headers["access-control-allow-credentials"] == "true"
+    assert response.headers["vary"].startswith("origin, access-control-request-method")
+    response = await rooms.ingress.options(
+        "/x",
+        headers={
+            "origin": "http://o",
+            "access-control-request-method": "PUT",
+            "access-control-request-headers": "x-a, x-b",
+        },
+    )
+    assert response.status_code == 200
+    assert response.headers["access-control-allow-methods"] == "PUT"
+    assert response.headers["access-control-allow-headers"] == "x-a, x-b"
+
+
+async def test_overload() -> None:
+    """Beyond the limit of waiting requests clients are told to come back."""
+    rooms = await Rooms(pending_max=1).registered()
+    rooms.processor.answers = lambda command: None
+    waiting = asyncio.get_running_loop().create_task(rooms.ingress.get("/Greeter/none"))
+    while rooms.requests.pending == 0:
+        await asyncio.sleep(0)
+    response = await rooms.ingress.get("/Greeter/none")
+    message = "too many requests, the ingress is overloaded. Retry later."
+    assert refused(response) == (429, message)
+    assert response.headers["retry-after"] == "1"
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert rooms.requests.pending == 0

@@ -159,6 +159,6 @@ def _documents(batch: Batch) -> Iterator[Step]:
         if json is None:
             deleted.append((kind._value_, id_))
         else:
-            put.append((kind._value_, id_, json))
+            put.append((kind._value_, id_, json.decode()))
     yield DELETE_DOCUMENT, deleted
     yield PUT_DOCUMENT, put

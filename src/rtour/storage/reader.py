@@ -102,7 +102,8 @@ class Reader:
 
     def documents(self) -> list[Document]:
         return [
-            Document(DocumentKind(kind), id_, json) for kind, id_, json in self._all(_DOCUMENTS)
+            Document(DocumentKind(kind), id_, json.encode())
+            for kind, id_, json in self._all(_DOCUMENTS)
         ]
 
     def place(self) -> tuple[int, int]:

@@ -150,7 +150,7 @@ _FIRST_TABLES = (
     CREATE TABLE document (
         kind TEXT NOT NULL,
         id TEXT NOT NULL,
-        json BLOB NOT NULL,
+        json TEXT NOT NULL,
         PRIMARY KEY (kind, id)
     ) WITHOUT ROWID
     """,

@@ -6,6 +6,8 @@ give it back unchanged.
 
 from __future__ import annotations
 
+from functools import cache
+
 from hypothesis import strategies as st
 
 from rtour.protocol import messages as m
@@ -58,11 +60,13 @@ FUTURES = st.recursive(
 )
 
 
+@cache  # building a strategy costs more than drawing from it
 def failures(version: int) -> st.SearchStrategy:
     metadata = tuples(st.tuples(TEXT, TEXT)) if version >= 6 else st.just(())
     return st.builds(m.Failure, CODES, TEXT, metadata)
 
 
+@cache
 def controls(version: int) -> st.SearchStrategy:
     since_v7 = MAYBE_TEXT if version >= 7 else st.none()
     return st.one_of(
@@ -111,6 +115,7 @@ def without_doubles(future: m.Future) -> m.Future:
     )
 
 
+@cache
 def commands(version: int) -> st.SearchStrategy:
     outcome = VALUES | failures(version)
     since_v7 = MAYBE_TEXT if version >= 7 else st.none()
@@ -154,6 +159,7 @@ def commands(version: int) -> st.SearchStrategy:
     )
 
 
+@cache
 def notifications(version: int) -> st.SearchStrategy:
     outcome = st.just(m.VOID) | VALUES | failures(version)
     result = outcome | st.builds(m.InvocationId, TEXT) | st.builds(m.StateKeys, tuples(BLOB))
@@ -163,12 +169,11 @@ def notifications(version: int) -> st.SearchStrategy:
     )
 
 
+@cache
 def messages(version: int) -> st.SearchStrategy:
     return controls(version) | commands(version) | notifications(version)
 
 
 def any_version() -> st.SearchStrategy:
     """(version, message) pairs."""
-    return st.sampled_from([5, 6, 7]).flatmap(
-        lambda version: st.tuples(st.just(version), messages(version))
-    )
+    return st.one_of([st.tuples(st.just(version), messages(version)) for version in (5, 6, 7)])

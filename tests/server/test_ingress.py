@@ -51,8 +51,8 @@ def refused(response: httpx.Response, source: str = "ingress") -> tuple[int, str
             "GET",
             "/Greeter/nope",
             404,
-            "the service 'Greeter' exists, but the handler 'nope' was not found, check that the "
-            "handler exists in the latest registered service version.",
+            ("the service 'Greeter' exists, but the handler 'nope' was not found, check that the "
+            "handler exists in the latest registered service version."),
         ),
         ("POST", "/Greeter/hidden", 400, "the invoked service is not public"),
         ("POST", "/Greeter/hidden/send", 400, "the invoked service is not public"),
@@ -65,15 +65,15 @@ def refused(response: httpx.Response, source: str = "ingress") -> tuple[int, str
             "GET",
             "/Counter/%ff/get",
             400,
-            "bad path, cannot decode key: FromUtf8Error { bytes: [255], error: Utf8Error "
-            "{ valid_up_to: 0, error_len: Some(1) } }",
+            ("bad path, cannot decode key: FromUtf8Error { bytes: [255], error: Utf8Error "
+            "{ valid_up_to: 0, error_len: Some(1) } }"),
         ),
         (
             "GET",
             "/Counter/a%C3/get",
             400,
-            "bad path, cannot decode key: FromUtf8Error { bytes: [97, 195], error: Utf8Error "
-            "{ valid_up_to: 1, error_len: None } }",
+            ("bad path, cannot decode key: FromUtf8Error { bytes: [97, 195], error: Utf8Error "
+            "{ valid_up_to: 1, error_len: None } }"),
         ),
         ("GET", "/restate", 400, "bad path: /restate"),
         ("GET", "/restate/foo", 404, "not found"),
@@ -100,18 +100,18 @@ def refused(response: httpx.Response, source: str = "ingress") -> tuple[int, str
             "GET",
             "/restate/output/inv_2a1mlWikgvPI1rXixtTrp3NMDUb0000000",
             400,
-            "bad invocation id 'inv_2a1mlWikgvPI1rXixtTrp3NMDUb0000000': "
-            "unrecognized codec version",
+            ("bad invocation id 'inv_2a1mlWikgvPI1rXixtTrp3NMDUb0000000': "
+            "unrecognized codec version"),
         ),
         ("GET", f"/restate/invocation/{INV}/foo", 404, "not found"),
         (
             "GET",
             f"/restate/invocation/{INV}",
             400,
-            "bad path, expected either /restate/invocation/:invocation_id/output or "
+            ("bad path, expected either /restate/invocation/:invocation_id/output or "
             "/restate/invocation/:invocation_id/attach or "
             "/restate/invocation/:invocation_target/:idempotency_key/output or "
-            "/restate/invocation/:invocation_target/:idempotency_key/attach",
+            "/restate/invocation/:invocation_target/:idempotency_key/attach"),
         ),
         ("POST", f"/restate/invocation/{INV}/output", 405, "method not allowed"),
         ("GET", "/restate/invocation/Nope/k/add/zz/attach", 404, NO_SERVICE),
@@ -122,8 +122,8 @@ def refused(response: httpx.Response, source: str = "ingress") -> tuple[int, str
             "GET",
             "/restate/workflow/Flow",
             400,
-            "bad path, expected either /restate/workflow/:workflow_name/:workflow_key/output or "
-            "/restate/workflow/:workflow_name/:workflow_key/attach",
+            ("bad path, expected either /restate/workflow/:workflow_name/:workflow_key/output or "
+            "/restate/workflow/:workflow_name/:workflow_key/attach"),
         ),
         ("POST", "/restate/awakeables/zzz/resolve", 400, "bad awakeable id 'zzz': bad format"),
         ("GET", "/restate/a/x/resolve", 405, "method not allowed"),
@@ -132,8 +132,8 @@ def refused(response: httpx.Response, source: str = "ingress") -> tuple[int, str
             "POST",
             "/restate/a/x",
             400,
-            "bad path, expected either /restate/awakeables/:id/resolve or "
-            "/restate/awakeables/:id/reject",
+            ("bad path, expected either /restate/awakeables/:id/resolve or "
+            "/restate/awakeables/:id/reject"),
         ),
         ("POST", "/restate/health", 405, "method not allowed"),
         ("PUT", "/Greeter/greet", 405, "method not allowed"),
@@ -142,8 +142,8 @@ def refused(response: httpx.Response, source: str = "ingress") -> tuple[int, str
             "GET",
             "/Greeter/none?delay=1s",
             400,
-            "cannot use the delay query parameter with calls. "
-            "The delay is supported only with sends",
+            ("cannot use the delay query parameter with calls. "
+            "The delay is supported only with sends"),
         ),
         ("GET", "/Greeter/none/send?limit-key=a", 400, "limit-key requires a scope to be set"),
         ("GET", "/Greeter/none/send?delay=", 400, DELAY + "an empty string is not a valid duration "
@@ -163,18 +163,18 @@ async def test_refusals(rooms: Rooms, method: str, path: str, status: int, messa
     ("handler", "content_type", "body", "complaint"),
     [
         ("none", None, b"", None),
-        ("none", None, b"1", "Expected body and content-type to be empty, but wasn't with "
-         "content-type 'None'"),
-        ("none", "application/json", b"1", "Expected body and content-type to be empty, but "
-         "wasn't with content-type 'Some(\"application/json\")'"),
+        ("none", None, b"1", ("Expected body and content-type to be empty, but wasn't with "
+         "content-type 'None'")),
+        ("none", "application/json", b"1", ("Expected body and content-type to be empty, but "
+         "wasn't with content-type 'Some(\"application/json\")'")),
         ("none", "application/json", b"", None),  # superset, for the TypeScript client
         ("greet", None, b"", None),
         ("greet", None, b'"x"', "Empty content-type"),
         ("greet", "application/json", b"", "Empty body not allowed"),
-        ("greet", "text/plain", b"x", "Content-type 'text/plain' does not match "
-         "'application/json'"),
-        ("greet", "Application/JSON", b"1", "Content-type 'Application/JSON' does not match "
-         "'application/json'"),
+        ("greet", "text/plain", b"x", ("Content-type 'text/plain' does not match "
+         "'application/json'")),
+        ("greet", "Application/JSON", b"1", ("Content-type 'Application/JSON' does not match "
+         "'application/json'")),
         ("greet", "application/json; charset=utf-8", b"{", None),
         ("any", None, b"", None),
         ("any", None, b"x", "Empty content-type"),
@@ -268,8 +268,10 @@ async def test_workflow_run(rooms: Rooms) -> None:
     response = await rooms.ingress.post("/Flow/k/run", json="x", headers={"idempotency-key": "a"})
     assert refused(response) == (
         400,
-        "cannot use the idempotency key with workflow handlers. "
-        "The handler invocation will already be idempotent by the workflow key itself.",
+        (
+            "cannot use the idempotency key with workflow handlers. "
+            "The handler invocation will already be idempotent by the workflow key itself."
+        ),
     )
     await rooms.ingress.get("/Flow/k/peek", headers={"idempotency-key": "a"})
     assert isinstance(rooms.last, Invoke)

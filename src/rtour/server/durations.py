@@ -39,10 +39,10 @@ _LENGTH_MAX: Final = 200
 _MS_MAX: Final = 1 << 53
 _SHOWN: Final = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 
-_ITEM: Final = re.compile(r"(\d+)(?:[.,](\d+))?[ \t]*([A-Za-zµμ]*)(,?[ \t]*)")
-_CLOCK: Final = re.compile(r"(\d+):(\d\d):(\d\d)(?:[.,](\d+))?")
-_ISO_DATE: Final = re.compile(r"(\d+)([YMWD])")
-_ISO_TIME: Final = re.compile(r"(\d+)(?:[.,](\d+))?([HMS])")
+_ITEM: Final = re.compile(r"(\d+)(?:[.,](\d+))?[ \t]*([A-Za-zµμ]*)(,?[ \t]*)", re.ASCII)
+_CLOCK: Final = re.compile(r"(\d+):(\d\d):(\d\d)(?:[.,](\d+))?", re.ASCII)
+_ISO_DATE: Final = re.compile(r"(\d+)([YMWD])", re.ASCII)
+_ISO_TIME: Final = re.compile(r"(\d+)(?:[.,](\d+))?([HMS])", re.ASCII)
 _ISO_DATE_UNITS: Final = {"Y": "year", "M": "month", "W": "week", "D": "day"}
 _ISO_TIME_UNITS: Final = {"H": "hour", "M": "minute", "S": "second"}
 

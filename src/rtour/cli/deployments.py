@@ -190,7 +190,7 @@ async def _remove(
 
 async def _records(client: Client) -> list[Record]:
     latest = {service.deployment_id for service in await client.admin.services()}
-    counts = await _unfinished(client)
+    counts = await client.query.unfinished_by_deployment()
     return [
         record_of(
             deployment,
@@ -208,7 +208,7 @@ async def _records(client: Client) -> list[Record]:
 async def _detail(client: Client, deployment_id: str) -> Record:
     deployment = await client.admin.deployment(checked(deployment_id))
     revisions = {each.name: each for each in await client.admin.services()}
-    counts = await _unfinished(client)
+    counts = await client.query.unfinished_by_deployment()
     latest = any(each.deployment_id == deployment_id for each in revisions.values())
     return record_of(
         deployment,
@@ -228,15 +228,6 @@ async def _detail(client: Client, deployment_id: str) -> Record:
         status=_status(latest, counts.get(deployment_id, 0)),
         active_invocations=counts.get(deployment_id, 0),
     )
-
-
-async def _unfinished(client: Client) -> dict[str, int]:
-    rows = await client.query.rows(
-        "SELECT pinned_deployment_id AS id, COUNT(1) AS n FROM sys_invocation_status"
-        " WHERE status != 'completed' AND pinned_deployment_id IS NOT NULL"
-        " GROUP BY pinned_deployment_id"
-    )
-    return {row["id"]: int(row["n"]) for row in rows}
 
 
 def _status(latest: bool, unfinished: int) -> str:

@@ -6,12 +6,15 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import typer
 from typer import Abort, TyperException
 
 from rtour.cli.diagnostics import ExitCode, report, usage
 from rtour.cli.session import World, real_world
 from rtour.cli.tree import Options, root
 from rtour.errors import RtourError
+
+COMPLETE = "_RTOUR_COMPLETE"
 
 
 def run(argv: Sequence[str], world: World) -> int:
@@ -37,6 +40,9 @@ def run_for_real(argv: Sequence[str]) -> int:
 
 
 def _invoke(argv: Sequence[str], world: World) -> Any:
+    if COMPLETE in world.env:
+        # Makes Typer know how each shell is answered; it then answers instead of running.
+        typer.main.get_install_completion_arguments()
     try:
         return root().main(
             args=list(argv), prog_name="rtour", standalone_mode=False, obj=Options(world=world)

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rtour.cli.output import Block, Column, Grid, Heading, Look, Node, Record, document
 from rtour.cli.selecting import STATUSES
 from rtour.cli.wording import duration
-from rtour.client.query import in_list, quote, where
+from rtour.client.query import in_list, quote
 
 if TYPE_CHECKING:
     from rtour.client import Client
     from rtour.client.model import Invocation
 
-COUNTS = (
-    Column("service", "SERVICE"),
-    Column("handler", "HANDLER"),
-    *(
-        Column(status, status.upper(), lambda r, _, status=status: str(r[status] or "-"))  # type: ignore[misc]
-        for status in STATUSES
-    ),
-)
 OLDEST = (
     Column("service", "SERVICE"),
     Column("handler", "HANDLER"),
@@ -28,6 +21,12 @@ OLDEST = (
     Column("oldest_status", "STATUS"),
     Column("oldest_at", "CREATED"),
 )
+
+
+def _held(record: Record, look: Look) -> str:
+    return duration(look.now() - record["since"]) if record["since"] else ""
+
+
 LOCKS = (
     Column("service", "SERVICE"),
     Column("key", "KEY", fold=True),
@@ -35,7 +34,7 @@ LOCKS = (
     Column("holder", "HELD BY"),
     Column("handler", "HANDLER"),
     Column("status", "STATUS"),
-    Column("since", "FOR", lambda r, look: _held(r, look)),
+    Column("since", "FOR", _held),
 )
 
 
@@ -56,12 +55,9 @@ async def status_view(look: Look, client: Client, service: str | None, keys: int
 
 async def _handlers(client: Client, names: list[str], known: list[tuple[str, str]]) -> list[Record]:
     condition = in_list("target_service_name", names)
-    counts = await client.query.rows(
-        "SELECT target_service_name AS service, target_handler_name AS handler, status,"
-        " COUNT(1) AS n FROM sys_invocation"
-        + where([condition])
-        + " GROUP BY target_service_name, target_handler_name, status"
-    )
+    names_of = "target_service_name AS service, target_handler_name AS handler, status"
+    group = "target_service_name, target_handler_name, status"
+    counts = await client.query.counts(names_of, "sys_invocation", [condition], group)
     rows: dict[tuple[str, str], Record] = {}
     for service, handler in known:
         rows[service, handler] = _empty(service, handler)
@@ -96,11 +92,8 @@ async def _oldest(client: Client, row: Record) -> None:
 async def _locks(client: Client, names: list[str]) -> list[Record]:
     condition = in_list("service_name", names)
     held = await client.query.locks([condition])
-    queues = await client.query.rows(
-        "SELECT service_name, service_key, COUNT(1) AS n FROM sys_inbox"
-        + where([condition])
-        + " GROUP BY service_name, service_key"
-    )
+    key = "service_name, service_key"
+    queues = await client.query.counts(key, "sys_inbox", [condition], key)
     waiting = {(row["service_name"], row["service_key"]): int(row["n"]) for row in queues}
     holders = await client.query.invocations_by_id([each.invocation_id for each in held])
     by_id = {each.id: each for each in holders}
@@ -133,12 +126,8 @@ def _empty(service: str, handler: str) -> Record:
     return {"service": service, "handler": handler, **counts, **oldest}
 
 
-def _held(record: Record, look: Look) -> str:
-    return duration(look.now() - record["since"]) if record["since"] else ""
-
-
 def _blocks(handlers: list[Record], locks: list[Record], keys: int) -> list[Block]:
-    blocks: list[Block] = [Heading("Invocations"), Grid(COUNTS, tuple(handlers))]
+    blocks: list[Block] = [Heading("Invocations"), Grid(_counts(handlers), tuple(handlers))]
     oldest = [row for row in handlers if row["oldest_id"]]
     if oldest:
         blocks += [Heading("Oldest unfinished"), Grid(OLDEST, tuple(oldest))]
@@ -148,3 +137,17 @@ def _blocks(handlers: list[Record], locks: list[Record], keys: int) -> list[Bloc
         )
         blocks += [Heading(f"Keys in use{hidden}"), Grid(LOCKS, tuple(locks[:keys]))]
     return blocks
+
+
+def _counts(handlers: list[Record]) -> tuple[Column, ...]:
+    """A column for each status that somebody is in; JSON has all of them."""
+    present = [each for each in STATUSES if any(row[each] for row in handlers)]
+    return (
+        Column("service", "SERVICE"),
+        Column("handler", "HANDLER"),
+        *(Column(each, each.upper(), _count_of(each)) for each in present),
+    )
+
+
+def _count_of(status: str) -> Callable[[Record, Look], str]:
+    return lambda record, _: str(record[status] or "-")

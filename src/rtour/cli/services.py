@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -72,6 +73,13 @@ SETTINGS = (
 )
 
 
+class Switch(StrEnum):
+    """A value of `--public`."""
+
+    ON = "true"
+    OFF = "false"
+
+
 @verb(app, "list", "rtour services list\nrtour svc ls --extra\nrtour svc ls -o text --columns name")
 def list_(
     ctx: typer.Context,
@@ -122,13 +130,16 @@ def status(
     locked_keys_limit: Annotated[
         int, typer.Option("--locked-keys-limit", min=0, metavar="N", help="Keys per service.")
     ] = 10,
+    held: Annotated[int, typer.Option("--locked-key-held-threshold-second", hidden=True)] = 0,
+    sample: Annotated[int, typer.Option("--sample-invocations-limit", hidden=True)] = 0,
     watch: Watch = False,
     interval: Every = 1.0,
 ) -> None:
     """Counts invocations by handler and status, and shows which keys are held, by whom, since when.
 
-    Every status has its column, paused ones too.
+    A status nobody is in has no column; `-o json` has them all.
     """
+    del held, sample  # flags of the official CLI: here all keys and all statuses are shown
     session = session_of(ctx)
 
     async def view(client: Client) -> str:
@@ -157,9 +168,7 @@ rtour svc config patch CartObject --public false --yes""",
 def config_patch(
     ctx: typer.Context,
     service: Name,
-    public: Annotated[
-        bool | None, typer.Option("--public", metavar="true|false", is_flag=False)
-    ] = None,
+    public: Annotated[Switch | None, typer.Option("--public", metavar="true|false")] = None,
     idempotency_retention: Annotated[
         str | None, typer.Option("--idempotency-retention", metavar="DURATION")
     ] = None,
@@ -179,7 +188,7 @@ def config_patch(
 ) -> None:
     """Changes a service's configuration; durations are like `2h`, `30s` or `PT2H`."""
     changes = {
-        "public": public,
+        "public": None if public is None else public is Switch.ON,
         "idempotency_retention": idempotency_retention,
         "workflow_completion_retention": workflow_completion_retention,
         "journal_retention": journal_retention,
@@ -251,12 +260,7 @@ def _configuration_blocks(record: Record) -> list[Block]:
 async def _detail(client: Client, name: str) -> Record:
     service = await client.admin.service(name)
     deployments = await client.admin.deployments()
-    rows = await client.query.rows(
-        "SELECT pinned_deployment_id AS id, COUNT(1) AS n FROM sys_invocation_status"
-        " WHERE status != 'completed' AND pinned_deployment_id IS NOT NULL"
-        " GROUP BY pinned_deployment_id"
-    )
-    running = {row["id"]: int(row["n"]) for row in rows}
+    running = await client.query.unfinished_by_deployment()
     older = [
         {
             "deployment_id": deployment.id,

@@ -23,6 +23,9 @@ LOCAL = "local"
 DEFAULT_ADMIN = "http://127.0.0.1:9070"
 DEFAULT_INGRESS = "http://127.0.0.1:8080"
 PROJECT_FILE = ".rtour.toml"
+ADMIN_VARIABLES = ("RTOUR_ADMIN_URL", "RESTATE_ADMIN_URL")
+INGRESS_VARIABLES = ("RTOUR_INGRESS_URL", "RESTATE_INGRESS_URL")
+TOKEN_VARIABLES = ("RTOUR_AUTH_TOKEN", "RESTATE_AUTH_TOKEN")
 ADD_ENVIRONMENT = "rtour config add-environment {} --admin-url URL"
 
 
@@ -31,6 +34,10 @@ class Setting(msgspec.Struct, frozen=True):
 
     value: str | None
     origin: str
+
+
+NO_ADMIN = Setting(DEFAULT_ADMIN, "default")
+NO_INGRESS = Setting(DEFAULT_INGRESS, "default")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,34 +70,27 @@ def resolve(options: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> Se
     project = files[0][0] if files and files[0][0].name == PROJECT_FILE else None
     environment = _environment(options, env, files)
     tables = list(_tables(environment, files))
-    if not tables and environment.value != LOCAL and not _addressed(options, env):
+    # An environment named by flag outranks the variables: `-e staging` must not reach elsewhere.
+    flagged = bool(options.get("environment"))
+    if not tables and environment.value != LOCAL and (flagged or not _addressed(options, env)):
         name = str(environment.value)
         raise Misuse(
             f"no environment '{name}' (from {environment.origin})",
             expected=f"one of {', '.join(environments(files))}",
             hint=ADD_ENVIRONMENT.format(name),
         )
-    host = _host(env)
-    admin = _first(
-        _flag(options, "admin_url"),
-        _variable(env, "RTOUR_ADMIN_URL", "RESTATE_ADMIN_URL"),
-        host and Setting(f"{host}:9070", "RESTATE_HOST"),
-        *(_entry(table, path, "admin_base_url") for path, table in tables),
-        Setting(DEFAULT_ADMIN, "default"),
+
+    def setting(flag: str, key: str, variables: tuple[str, ...], *defaults: Setting) -> Setting:
+        found = [_entry(table, path, key) for path, table in tables]
+        given = _variable(env, *variables)
+        ordered = (*found, given) if flagged else (given, *found)
+        return _first(_flag(options, flag), *ordered, *defaults)
+
+    admin = setting("admin_url", "admin_base_url", ADMIN_VARIABLES, *_host(env, 9070), NO_ADMIN)
+    ingress = setting(
+        "ingress_url", "ingress_base_url", INGRESS_VARIABLES, *_host(env, 8080), NO_INGRESS
     )
-    ingress = _first(
-        _flag(options, "ingress_url"),
-        _variable(env, "RTOUR_INGRESS_URL", "RESTATE_INGRESS_URL"),
-        host and Setting(f"{host}:8080", "RESTATE_HOST"),
-        *(_entry(table, path, "ingress_base_url") for path, table in tables),
-        Setting(DEFAULT_INGRESS, "default"),
-    )
-    token = _first(
-        _flag(options, "token"),
-        _variable(env, "RTOUR_AUTH_TOKEN", "RESTATE_AUTH_TOKEN"),
-        *(_entry(table, path, "bearer_token") for path, table in tables),
-        Setting(None, "not set"),
-    )
+    token = setting("token", "bearer_token", TOKEN_VARIABLES, Setting(None, "not set"))
     # A file that comes with a checkout must not be able to send the user's token elsewhere.
     if project and admin.origin == str(project) and token.origin != str(project):
         token = Setting(None, f"withheld: {PROJECT_FILE} chose the server")
@@ -178,13 +178,14 @@ def _tables(
 
 def _addressed(options: Mapping[str, Any], env: Mapping[str, str]) -> bool:
     """Whether the admin URL is known without any environment."""
-    names = ("RTOUR_ADMIN_URL", "RESTATE_ADMIN_URL", "RESTATE_HOST")
+    names = (*ADMIN_VARIABLES, "RESTATE_HOST")
     return bool(options.get("admin_url")) or any(env.get(name) for name in names)
 
 
-def _host(env: Mapping[str, str]) -> str | None:
+def _host(env: Mapping[str, str], port: int) -> list[Setting]:
     host = env.get("RESTATE_HOST")
-    return f"{env.get('RESTATE_HOST_SCHEME', 'http')}://{host}" if host else None
+    scheme = env.get("RESTATE_HOST_SCHEME", "http")
+    return [Setting(f"{scheme}://{host}:{port}", "$RESTATE_HOST")] if host else []
 
 
 def _flag(options: Mapping[str, Any], name: str) -> Setting | None:
@@ -201,8 +202,8 @@ def _entry(table: Mapping[str, Any], path: Path, key: str) -> Setting | None:
     return Setting(value, str(path)) if isinstance(value, str) and value else None
 
 
-def _first(*candidates: Setting | str | None) -> Setting:
-    return next(each for each in candidates if isinstance(each, Setting))
+def _first(*candidates: Setting | None) -> Setting:
+    return next(each for each in candidates if each is not None)
 
 
 def _absolute(setting: Setting) -> Setting:

@@ -88,9 +88,11 @@ class InvocationFailed(ClientError):
     """The invocation ended in a failure; asking again gives the same answer."""
 
     def __init__(
-        self, message: str, *, status: int, invocation_id: str | None, metadata: dict[str, str]
+        self, reason: str, *, status: int, invocation_id: str | None, metadata: dict[str, str]
     ) -> None:
-        super().__init__(message, status=status)
+        hint = f"rtour invocations describe {invocation_id}" if invocation_id else ""
+        super().__init__(f"[{status}] {reason}", status=status, hint=hint)
+        self.reason = reason
         self.invocation_id = invocation_id
         self.metadata = metadata
 

@@ -6,7 +6,7 @@ SELECT, WHERE, IN, ORDER BY, LIMIT, COUNT, GROUP BY. Every value goes through `q
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,6 +15,7 @@ from rtour.client.failures import ServerFailed
 from rtour.client.journal import JournalEntry, JournalEvent, read_entries, read_event
 from rtour.client.model import EventRow, Invocation, JournalRow, Lock, Promise, StateRow
 from rtour.client.transport import Origin
+from rtour.ids import state_version
 
 T = TypeVar("T")
 IDS_PER_QUERY = 500
@@ -113,6 +114,24 @@ class Query:
         rows = await self.rows(select("COUNT(1) AS n", table, conditions))
         return int(rows[0]["n"]) if rows else 0
 
+    async def counts(
+        self, columns: str, table: str, conditions: Iterable[str], group: str
+    ) -> list[dict[str, Any]]:
+        """How many rows match per group, as `n`."""
+        sql = select(f"{columns}, COUNT(1) AS n", table, conditions)
+        return await self.rows(f"{sql} GROUP BY {group}")
+
+    async def unfinished_by_deployment(self) -> dict[str, int]:
+        """How many unfinished invocations are bound to each deployment."""
+        pinned = "pinned_deployment_id"
+        rows = await self.counts(
+            pinned,
+            "sys_invocation_status",
+            ["status != 'completed'", f"{pinned} IS NOT NULL"],
+            pinned,
+        )
+        return {row[pinned]: int(row["n"]) for row in rows}
+
     async def journal(self, invocation_id: str) -> list[JournalEntry]:
         """The journal, in order."""
         columns = ", ".join(f"sj.{name}" for name in JournalRow.__struct_fields__)
@@ -153,6 +172,11 @@ class Query:
         columns = "service_name, service_key, key, value"
         rows = await self.rows(select(columns, "state", conditions, "service_key, key"))
         return [_state_row(row) for row in rows]
+
+    @staticmethod
+    def state_version(state: Mapping[str, bytes]) -> str:
+        """The version of a key's state, which a mutation must name to be applied."""
+        return state_version({name.encode(): value for name, value in state.items()})
 
     async def columns(self) -> dict[str, list[str]]:
         """Tables and their columns, for completion."""

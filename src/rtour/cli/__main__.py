@@ -1,0 +1,5 @@
+"""`python -m rtour.cli`."""
+
+from rtour.cli import main
+
+main()

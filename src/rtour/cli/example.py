@@ -1,0 +1,120 @@
+"""`rtour example`: what is bundled, and how to get a copy of it."""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from rtour.cli.diagnostics import CliError, ExitCode
+from rtour.cli.output import Column, Record, table
+from rtour.cli.session import Session, session_of
+from rtour.cli.tree import Format, examples
+from rtour.cli.wording import plural
+
+MANIFEST = "examples.toml"
+# In a wheel the examples are package data; in a checkout they stand beside `src`.
+PACKAGE = Path(__file__).parent.parent
+PLACES = (PACKAGE / "_tour", PACKAGE.parent.parent / "tour")
+LEFT_OUT = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
+
+COLUMNS = (Column("name", "NAME"), Column("summary", "WHAT IT SHOWS", fold=True))
+WRITTEN = (Column("name", "NAME"), Column("folder", "FOLDER"), Column("files", "FILES"))
+
+
+class Example(msgspec.Struct, frozen=True):
+    """One table of `examples.toml`: the table's name is the example's."""
+
+    folder: str
+    summary: str
+    next: list[str] = []
+
+
+@examples("rtour example\nrtour example tour\nrtour example saga --output-directory ~/saga")
+def example(
+    ctx: typer.Context,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = None,
+    output_directory: Annotated[
+        str | None, typer.Option("--output-directory", "--out", metavar="DIR")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the files.")] = False,
+) -> None:
+    """Lists the bundled examples, or writes one out. Works offline.
+
+    Files that you have changed are not overwritten without asking.
+    """
+    session = session_of(ctx)
+    root = _root(session)
+    known = read_manifest(root)
+    if name is None:
+        records: list[Record] = [
+            {"name": each, "summary": found.summary} for each, found in known.items()
+        ]
+        session.emit(table(session.look, COLUMNS, records))
+        if session.format is Format.TABLE:
+            session.note("next: rtour example NAME")
+        return
+    if name not in known:
+        raise CliError(
+            f"no example '{name}'",
+            expected=f"one of {', '.join(known)}",
+            hint="rtour example",
+            exit_code=ExitCode.NOT_FOUND,
+        )
+    _write(session, root, name, known[name], session.file(output_directory or name), dry_run)
+
+
+def read_manifest(root: Path) -> dict[str, Example]:
+    """The examples by name, in the manifest's order."""
+    content = tomllib.loads((root / MANIFEST).read_text("utf-8"))
+    return msgspec.convert(content, dict[str, Example])
+
+
+def _root(session: Session) -> Path:
+    chosen = session.world.env.get("RTOUR_EXAMPLES")
+    places = (Path(chosen),) if chosen else PLACES
+    found = next((place for place in places if (place / MANIFEST).is_file()), None)
+    if found is None:
+        raise CliError(
+            "this installation has no examples",
+            expected=f"{MANIFEST} in {' or '.join(map(str, places))}",
+            hint="pip install --force-reinstall rtour",
+            exit_code=ExitCode.NOT_FOUND,
+        )
+    return found
+
+
+def _write(
+    session: Session, root: Path, name: str, found: Example, target: Path, dry_run: bool
+) -> None:
+    source = root / found.folder
+    files = _files(source)
+    changed = [file for file in files if _differs(source / file, target / file)]
+    for file in changed:
+        session.note(f"  changed by you: {target / file}")
+    record = {"name": name, "folder": str(target), "files": [str(file) for file in files]}
+    if not dry_run:
+        if changed:
+            session.confirm(f"Overwrite {plural(len(changed), 'file')} of yours?")
+        for file in files:
+            (target / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / file, target / file)
+    session.emit(table(session.look, WRITTEN, [record]))
+    for line in found.next:
+        session.note(f"next: {line}")
+
+
+def _files(source: Path) -> list[Path]:
+    return sorted(
+        path.relative_to(source)
+        for path in source.rglob("*")
+        if path.is_file() and not LEFT_OUT & set(path.parts)
+    )
+
+
+def _differs(source: Path, target: Path) -> bool:
+    return target.is_file() and source.read_bytes() != target.read_bytes()

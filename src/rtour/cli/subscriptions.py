@@ -1,0 +1,117 @@
+"""`rtour subscriptions`: Kafka topics that feed handlers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rtour.cli.arguments import DryRun, pairs
+from rtour.cli.editing import edited
+from rtour.cli.output import Column, Fields, Heading, Record, document, record_of, table
+from rtour.cli.session import session_of
+from rtour.cli.tree import noun, verb
+
+if TYPE_CHECKING:
+    from rtour.client import Client
+
+app = noun("Subscriptions: Kafka topics whose records invoke a handler.")
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="A subscription: sub_1…")]
+COLUMNS = (
+    Column("id", "ID"),
+    Column("source", "SOURCE", fold=True),
+    Column("sink", "SINK", fold=True),
+    Column("options", "OPTIONS", lambda r, _: _options(r), fold=True),
+)
+
+
+@verb(app, "list", "rtour subscriptions list\nrtour sub ls --sink service://CartObject/addTicket")
+def list_(
+    ctx: typer.Context,
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="URL", help="kafka://cluster/topic")
+    ] = None,
+    sink: Annotated[
+        str | None, typer.Option("--sink", metavar="URL", help="service://Service/handler")
+    ] = None,
+) -> None:
+    """Lists subscriptions."""
+    session = session_of(ctx)
+    given = {"source": source, "sink": sink}
+    params = {name: value for name, value in given.items() if value is not None}
+
+    async def view(client: Client) -> str:
+        found = await client.admin.subscriptions(params)
+        return table(session.look, COLUMNS, [record_of(each) for each in found])
+
+    session.show(view)
+
+
+@verb(app, "describe", "rtour subscriptions describe sub_1…")
+def describe(ctx: typer.Context, subscription_id: Id) -> None:
+    """Shows a subscription."""
+    session = session_of(ctx)
+
+    async def view(client: Client) -> str:
+        record = record_of(await client.admin.subscription(subscription_id))
+        fields = Fields(
+            (
+                ("Source", record["source"]),
+                ("Sink", record["sink"]),
+                *sorted(record["options"].items()),
+            )
+        )
+        heading = Heading(f"Subscription {record['id']}")
+        return document(session.look, record, lambda: [heading, fields])
+
+    session.show(view)
+
+
+@verb(
+    app,
+    "create",
+    """rtour subscriptions create kafka://main/orders service://Orders/place
+rtour sub create kafka://main/orders service://Orders/place auto.offset.reset=earliest --yes""",
+)
+def create(
+    ctx: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="kafka://CLUSTER/TOPIC")],
+    sink: Annotated[str, typer.Argument(metavar="service://SERVICE/HANDLER")],
+    options: Annotated[list[str] | None, typer.Argument(metavar="[NAME=VALUE]...")] = None,
+    edit: Annotated[bool, typer.Option("--edit", help="Edit the options first.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Feeds a topic's records to a handler."""
+    session = session_of(ctx)
+    given = pairs(options or (), "options")
+    if edit:
+        given = edited(session, given, "the subscription's options")
+    planned: Record = {"id": None, "source": source, "sink": sink, "options": given}
+    if dry_run:
+        session.emit(table(session.look, COLUMNS, [planned]))
+        return
+    session.confirm(f"Feed {source} to {sink}?")
+    made = session.run(lambda client: client.admin.subscribe(source, sink, given))
+    session.emit(table(session.look, COLUMNS, [record_of(made)]))
+
+
+@verb(app, "delete", "rtour subscriptions delete sub_1…")
+def delete(ctx: typer.Context, subscription_id: Id, dry_run: DryRun = False) -> None:
+    """Ends a subscription; what it delivered stays."""
+    session = session_of(ctx)
+
+    async def end(client: Client) -> Record:
+        found = await client.admin.subscription(subscription_id)
+        session.note(f"  {found.id}: {found.source} -> {found.sink}")
+        if not dry_run:
+            session.confirm("End this subscription?")
+            await client.admin.unsubscribe(subscription_id)
+        return record_of(found, deleted=not dry_run)
+
+    columns = (*COLUMNS[:3], Column("deleted", "DELETED"))
+    session.emit(table(session.look, columns, [session.run(end)]))
+
+
+def _options(record: Record) -> str:
+    return ", ".join(f"{name}={value}" for name, value in sorted(record["options"].items()))

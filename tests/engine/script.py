@@ -9,7 +9,8 @@ A block is one or more lines, `----`, and what the engine did, as `narrate` prin
     run a 1 "v"                              propose the result of a side effect
     suspend a first(1,s1) delivered=3        also settled() any() all() unknown(); s1 is a signal
     fail a "boom" delay=100                  exhaust a "boom" pause|fail · paused a · end a
-    fire a/1                                 the timer of completion 1; a/0 is the delayed start
+    fire a/1                                 the timer of completion 1; a/0 is the delayed start;
+                                             first=yes takes the oldest one, not the latest
     signal b 17 "v"                          complete a 2 "v" · attach b reply=8 · output b reply=8
     cancel a                                 kill pause resume purge purge-journal expire
     restart a as=b from=3                    patch Obj/k x=1 · documents service=json
@@ -112,9 +113,9 @@ class Script:
     def do_begin(self, name) -> list[Step]:
         return self.world.apply(c.Begin(self.world.id(name)))
 
-    def do_fire(self, which) -> list[Step]:
+    def do_fire(self, which, first="") -> list[Step]:
         name, completion_id = which.split("/")
-        return self.world.fire(name, int(completion_id))
+        return self.world.fire(name, int(completion_id), first=bool(first))
 
     def do_patch(self, which, version=None, **state) -> list[Step]:
         service, key = which.split("/")

@@ -178,13 +178,13 @@ class World:
     def callee(self, name: str, target_text: str, keep: tuple[int, int] = (0, 0)) -> Callee:
         return Callee(self.id(name), target(target_text), *keep)
 
-    def timer(self, name: str, completion_id: int) -> Timer:
-        """The latest timer set for this completion, whether it is stored still or not."""
+    def timer(self, name: str, completion_id: int, *, first: bool = False) -> Timer:
+        """The latest or first timer set for this completion, whether it is stored still or not."""
         id_ = self.id(name)
         found = [
             t for t in self.timers if (t.invocation_id, t.completion_id) == (id_, completion_id)
         ]
-        return found[-1]
+        return found[0 if first else -1]
 
-    def fire(self, name: str, completion_id: int) -> list[Step]:
-        return self.apply(FireTimer(self.timer(name, completion_id)))
+    def fire(self, name: str, completion_id: int, *, first: bool = False) -> list[Step]:
+        return self.apply(FireTimer(self.timer(name, completion_id, first=first)))

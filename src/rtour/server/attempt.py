@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -87,14 +86,30 @@ class AttemptLimits(msgspec.Struct, frozen=True):
 class AttemptWorld(Protocol):
     """What an attempt uses of the server."""
 
-    transport: Transport
-    storage: Storage
-    preconditions: Preconditions
-    clock: Clock
-    limits: AttemptLimits
-    propose: Callable[[Command], None]
-    sign: Callable[[str, str | None], tuple[tuple[str, str], ...]]
-    discard: Callable[[Exchange], None]
+    @property
+    def transport(self) -> Transport: ...
+
+    @property
+    def storage(self) -> Storage: ...
+
+    @property
+    def preconditions(self) -> Preconditions: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def limits(self) -> AttemptLimits: ...
+
+    def propose(self, command: Command, /) -> None:
+        """Hand a command to the processor."""
+
+    def sign(self, path: str, key: str | None, /) -> tuple[tuple[str, str], ...]:
+        """Headers that prove the request is ours; none if no key is configured."""
+        ...
+
+    def discard(self, exchange: Exchange, /) -> None:
+        """Take over an exchange whose rest nobody needs."""
 
 
 class Attempt:

@@ -351,6 +351,14 @@ class Invoker:
         """Every invocation that runs or waits for its next attempt, for introspection."""
         return iter(list(self._active.values()))
 
+    async def drain(self, grace_s: float) -> None:
+        """Start nothing more, and let running attempts end or suspend by themselves."""
+        self._stopping = True
+        for activation in self.activations():
+            if activation.attempt is not None:
+                activation.attempt.close_input()
+        await self._tasks.wait(grace_s)
+
     async def stop(self) -> None:
         """Break off all attempts; their invocations run again after the next start."""
         self._stopping = True

@@ -68,6 +68,12 @@ class Requests:
         if answer is not None and not answer.done():
             answer.set_result(respond.response)
 
+    def refuse(self, number: int, error: Exception) -> None:
+        """Let one waiter fail: its command could not be carried out."""
+        answer = self._waiting.get(number)
+        if answer is not None and not answer.done():
+            answer.set_exception(error)
+
     def fail(self, error: Exception) -> None:
         """Let every waiter fail: the processor is gone and no answer will come."""
         for answer in self._waiting.values():

@@ -27,6 +27,11 @@ class TaskSet:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s failed", task.get_name(), exc_info=error)
 
+    async def wait(self, timeout_s: float) -> None:
+        """Wait until all have ended, but no longer than `timeout_s`."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=timeout_s)
+
     async def cancel_all(self) -> None:
         """Cancel what runs and wait until it has stopped."""
         tasks = list(self._tasks)

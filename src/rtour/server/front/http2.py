@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import cast
 
 import ngh2
 from ngh2 import ErrorCode, Setting
@@ -72,8 +73,8 @@ class Http2Connection(asyncio.Protocol):
     # --- the transport's side --------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are no subclasses of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
         self._connection = ngh2.Connection(
             ngh2.Role.SERVER,
             ngh2.Configuration(

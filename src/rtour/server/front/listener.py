@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import socket
+from typing import cast
 
 from rtour.errors import RtourError
 from rtour.server.front.answering import Shared, Stoppable
@@ -31,11 +32,11 @@ class _Sniffer(asyncio.Protocol):
         self._deadline = Deadline(asyncio.get_running_loop(), self.abort)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are no subclasses of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
         _keep_alive(transport.get_extra_info("socket"))
         if not self._front.admit(self):
-            transport.abort()
+            self._transport.abort()
             return
         self._deadline.set(self._front.shared.limits.head_timeout_s)
 

@@ -1,0 +1,72 @@
+"""What the invoker knows right now, as rows of `sys_invocation_state`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from rtour.engine.model import AttemptError
+from rtour.protocol.messages import MessageType
+from rtour.server.invoker import Activation, Invoker
+from rtour.storage.introspection import LiveAttempt
+
+# Restate's words for the codes an attempt can fail with.
+_CODE_NAMES = {
+    400: "Bad Request",
+    404: "Not Found",
+    408: "Request Timeout",
+    409: "Conflict",
+    410: "Gone",
+    415: "Unsupported Media Type",
+    500: "Internal",
+    570: "Journal mismatch",
+    571: "Protocol violation",
+    573: "Unsupported feature",
+}
+
+
+def live_attempts(invoker: Invoker) -> Iterator[LiveAttempt]:
+    """One row per invocation that runs or waits for its next attempt."""
+    for activation in invoker.activations():
+        if activation.attempts:
+            yield _row(activation)
+
+
+def _row(activation: Activation) -> LiveAttempt:
+    attempt, error = activation.attempt, activation.last_error
+    awaiting = attempt.awaiting_on if attempt else None
+    return LiveAttempt(
+        id=activation.invocation.id,
+        in_flight=attempt is not None,
+        retry_count=activation.attempts,
+        last_start_at=activation.started_at,
+        last_attempt_deployment_id=activation.deployment_id,
+        last_attempt_server=(attempt.sdk if attempt else None) or activation.sdk,
+        next_retry_at=activation.next_retry_at,
+        last_failure=failure_text(error) if error else None,
+        last_failure_error_code=error.doc_code if error else None,
+        last_failure_related_command_index=error.related_command_index if error else None,
+        last_failure_related_command_name=error.related_command_name if error else None,
+        last_failure_related_command_type=_command_type(error),
+        last_awaiting_on_future_json=msgspec.json.encode(awaiting).decode() if awaiting else None,
+    )
+
+
+def failure_text(error: AttemptError) -> str:
+    """`[500 Internal] message`, and the stack trace below it if the service sent one."""
+    name = _CODE_NAMES.get(error.code)
+    code = f"{error.code} {name}" if name else str(error.code)
+    text = f"[{code}] {error.message}"
+    return f"{text}\n{error.stacktrace}" if error.stacktrace else text
+
+
+def _command_type(error: AttemptError | None) -> str | None:
+    """`Run` for the type code of a Run command, as `sys_journal` spells it."""
+    if error is None or error.related_command_type is None:
+        return None
+    try:
+        name = MessageType(error.related_command_type).name
+    except ValueError:
+        return None
+    return "".join(word.capitalize() for word in name.split("_"))

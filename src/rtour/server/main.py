@@ -1,0 +1,331 @@
+"""The composition root: builds the rooms, wires them, starts and stops them.
+
+`Server` is an async context manager, so that tests and tools can embed it; `serve` runs one until
+a signal asks it to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import Any, Self
+
+from rtour.clock import Clock, SystemClock
+from rtour.engine import actions as a
+from rtour.engine.commands import Command
+from rtour.engine.model import Invocation, Target
+from rtour.errors import RtourError
+from rtour.server.admin.app import About, Admin
+from rtour.server.attempt import AttemptLimits
+from rtour.server.catalog import ServiceDefaults
+from rtour.server.cleaner import Cleaner
+from rtour.server.discoverer import HttpDiscoverer
+from rtour.server.front import Front, FrontLimits
+from rtour.server.identity import Headers, Signer, unsigned
+from rtour.server.ingress.app import Ingress
+from rtour.server.invoker import Invoker, InvokerLimits
+from rtour.server.live import live_attempts
+from rtour.server.preconditions import Preconditions
+from rtour.server.processor import Processor
+from rtour.server.query import PlainQuery
+from rtour.server.registration import Registration
+from rtour.server.registry import Registry
+from rtour.server.requests import Requests
+from rtour.server.retries import RetryPolicy
+from rtour.server.routes import Routes, RouteSettings
+from rtour.server.settings import Settings
+from rtour.server.tasks import TaskSet
+from rtour.server.timers import Timers
+from rtour.server.transport import Exchange, HttpTransport, Transport, TransportError
+from rtour.storage.sqlite import EphemeralStorage, SqliteStorage
+
+log = logging.getLogger("rtour.server")
+
+CLUSTER_NAME = "localcluster"
+DISCARD_TIMEOUT_S = 5.0
+REQUEST_IDS_PER_MS = 1 << 20
+
+
+class StorageFailed(RtourError):  # noqa: N818
+    """A commit failed: the server stops, since nothing more would be durable."""
+
+
+class World:
+    """What attempts use of the server (`attempt.AttemptWorld`)."""
+
+    def __init__(
+        self,
+        storage: SqliteStorage,
+        transport: Transport,
+        preconditions: Preconditions,
+        clock: Clock,
+        limits: AttemptLimits,
+        propose: Callable[[Command], None],
+        sign: Callable[[str, str | None], Headers],
+    ) -> None:
+        self.storage = storage
+        self.transport = transport
+        self.preconditions = preconditions
+        self.clock = clock
+        self.limits = limits
+        self.propose = propose
+        self.sign = sign
+        self.tasks = TaskSet()
+
+    def discard(self, exchange: Exchange) -> None:
+        """Read the rest of a response that nobody needs, so that its connection can be reused."""
+        self.tasks.spawn(self._drain(exchange), "discard")
+
+    async def _drain(self, exchange: Exchange) -> None:
+        try:
+            async with asyncio.timeout(DISCARD_TIMEOUT_S):
+                while await exchange.receive():
+                    pass
+        except (TransportError, TimeoutError):
+            exchange.abort()
+
+
+class Server:
+    """One server over one data folder. `async with Server(settings) as server: …`
+
+    Raises on entry what keeps it from starting: a folder in use or damaged, a port taken.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        random: Random | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        self.settings = settings
+        self._clock = clock or SystemClock()
+        self._random = random or Random(SystemRandom().getrandbits(64))  # noqa: S311 - no secrets come from it
+        self._given_transport = transport
+        self.failure: BaseException | None = None
+        self.stop_requested = asyncio.Event()
+        self._tasks = TaskSet()
+
+    # --- starting --------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        settings = self.settings
+        self.storage = EphemeralStorage() if settings.ephemeral else _open(settings)
+        try:
+            self._build()
+            await self._start()
+        except BaseException:
+            await self._stop_rooms(grace_s=0)
+            raise
+        return self
+
+    def _build(self) -> None:
+        settings, clock, random = self.settings, self._clock, self._random
+        sign: Callable[[str, str | None], Headers] = unsigned
+        if settings.request_identity_key_file:
+            sign = Signer(Path(settings.request_identity_key_file), clock).headers
+        self._transport = self._given_transport or HttpTransport()
+        self.processor = Processor(
+            self.storage,
+            clock,
+            self._dispatch,
+            on_defect=self._on_defect,
+            on_fatal=self._on_fatal,
+        )
+        propose = self.processor.propose
+        limits = settings.limits
+        self.requests = Requests(
+            propose,
+            first_id=clock.now_ms() * REQUEST_IDS_PER_MS,
+            pending_max=limits.pending_requests,
+        )
+        self.registry = Registry(_defaults(settings))
+        self._world = World(
+            self.storage,
+            self._transport,
+            Preconditions(self.registry, random, clock),
+            clock,
+            AttemptLimits(limits.message_bytes_max, limits.eager_state_bytes_max),
+            propose,
+            sign,
+        )
+        self._routes = Routes(self.registry, _route_settings(settings))
+        self.invoker = Invoker(
+            self._world, self._routes, random, InvokerLimits(limits.concurrent_attempts)
+        )
+        self.timers = Timers(self.storage.timers_after, propose, clock)
+        self.cleaner = Cleaner(
+            self.storage.expired,
+            propose,
+            self.processor.settled,
+            clock,
+            random,
+            settings.cleanup_interval_ms,
+        )
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            a.StartAttempt: self.invoker.start_attempt,
+            a.AbortAttempt: self.invoker.abort_attempt,
+            a.RetryNow: self.invoker.retry_now,
+            a.PauseAttempt: self.invoker.pause_attempt,
+            a.Notify: self.invoker.notify,
+            a.AckEntry: self.invoker.ack_entry,
+            a.SetTimer: lambda action: self.timers.set(action.timer),
+            a.Respond: self.requests.resolve,
+        }
+        self._build_fronts(HttpDiscoverer(self._transport, sign, CLUSTER_NAME))
+
+    def _build_fronts(self, discoverer: HttpDiscoverer) -> None:
+        registration = Registration(
+            self.registry, self.requests, discoverer, self._clock, self._random
+        )
+        front_limits = FrontLimits(body_bytes_max=self.settings.limits.message_bytes_max)
+        ingress = Ingress(self.registry, self.requests, self._clock, self._random, self._target_of)
+        self.ingress = Front(ingress, front_limits)
+        self._registration = registration
+        self._front_limits = front_limits
+
+    def _make_admin(self) -> Front:
+        """The admin front, which tells clients where the ingress came to listen."""
+        admin = Admin(
+            self.registry,
+            self._registration,
+            self.requests,
+            self._clock,
+            self._random,
+            invocation=self.storage.view.invocation,
+            query=PlainQuery(self.storage.path, lambda: live_attempts(self.invoker)),
+            about=About(cluster_name=CLUSTER_NAME, ingress_url=self.ingress_url + "/"),
+        )
+        return Front(admin, self._front_limits)
+
+    async def _start(self) -> None:
+        """Recover, then open the ports: whoever is answered finds everything in place."""
+        settings = self.settings
+        recovered = self.storage.recover()
+        self.processor.start(recovered)
+        self.registry.load(recovered.documents)
+        await self.ingress.listen(settings.host, settings.ingress_port)
+        self.admin = self._make_admin()
+        await self.admin.listen(settings.host, settings.admin_port)
+        for invocation in recovered.running:
+            self.invoker.start_attempt(a.StartAttempt(invocation))
+        self.timers.start()
+        self._tasks.spawn(self.cleaner.run(), "cleaner")
+
+    @property
+    def ingress_url(self) -> str:
+        return _url(*self.ingress.address)
+
+    @property
+    def admin_url(self) -> str:
+        return _url(*self.admin.address)
+
+    # --- running ---------------------------------------------------------------------------------
+
+    def _dispatch(self, action: a.Action) -> None:
+        self._handlers[type(action)](action)
+
+    def _target_of(self, id_: str) -> Target | None:
+        invocation: Invocation | None = self.storage.view.invocation(id_)
+        return None if invocation is None else invocation.target
+
+    def _on_defect(self, command: Command, error: Exception) -> None:
+        """A command changed nothing: whoever waits for it must not wait for ever."""
+        if hasattr(command, "attempt") and hasattr(command, "id"):
+            self.invoker.report_defect(command.id, error)
+        request_id = getattr(command, "request_id", 0) or getattr(command, "accept_request_id", 0)
+        if request_id:
+            self.requests.refuse(request_id, error)
+
+    def _on_fatal(self, error: BaseException) -> None:
+        log.critical("A commit failed, nothing after it would be durable: stopping. %s", error)
+        self.failure = error
+        self.requests.fail(StorageFailed(f"the server cannot store anything more: {error}"))
+        self.stop_requested.set()
+
+    # --- stopping --------------------------------------------------------------------------------
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stop_rooms(self.settings.shutdown_timeout_ms / 1000)
+
+    async def _stop_rooms(self, grace_s: float) -> None:
+        """Take nothing new, let what runs come to an end for `grace_s`, then cut."""
+        if hasattr(self, "timers"):
+            self.timers.stop()
+        await self._tasks.cancel_all()
+        if hasattr(self, "ingress"):
+            await self.ingress.close(grace_s)
+        if hasattr(self, "invoker"):
+            await self.invoker.drain(grace_s)
+            await self.invoker.stop()
+            await self.processor.settled()
+        if hasattr(self, "admin"):
+            await self.admin.close(min(grace_s, 1.0))
+        if hasattr(self, "_world"):
+            await self._world.tasks.cancel_all()
+            await self._transport.close()
+        self.storage.close()
+
+
+def _open(settings: Settings) -> SqliteStorage:
+    return SqliteStorage(Path(settings.data))
+
+
+def _defaults(settings: Settings) -> ServiceDefaults:
+    return ServiceDefaults(
+        retry=RetryPolicy(
+            initial_interval_ms=settings.retry_initial_interval_ms,
+            exponentiation_factor=settings.retry_exponentiation_factor,
+            max_interval_ms=settings.retry_max_interval_ms,
+            max_attempts=settings.retry_max_attempts,
+            pause_on_max=settings.retry_on_max_attempts == "pause",
+        ),
+        inactivity_timeout_ms=settings.inactivity_timeout_ms,
+        abort_timeout_ms=settings.abort_timeout_ms,
+        idempotency_retention_ms=settings.idempotency_retention_ms,
+        workflow_completion_retention_ms=settings.workflow_completion_retention_ms,
+        journal_retention_ms=settings.journal_retention_ms,
+    )
+
+
+def _route_settings(settings: Settings) -> RouteSettings:
+    return RouteSettings(
+        cluster_name=CLUSTER_NAME,
+        protocol_version=7 if settings.protocol_v7 else 6,
+        eager_state=not settings.disable_eager_state,
+    )
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def serve(settings: Settings, started: Callable[[Server], None]) -> None:
+    """Run a server until SIGINT or SIGTERM, or until its disk fails, which raises StorageFailed."""
+    async with Server(settings) as server:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, server.stop_requested.set)
+        # What is there now stays: the collector need not look at it again and again.
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 50)
+        started(server)
+        await server.stop_requested.wait()
+    if server.failure is not None:
+        raise StorageFailed(f"a commit failed: {server.failure}") from server.failure
+
+
+def run(settings: Settings, started: Callable[[Server], None]) -> None:
+    """`serve` on a loop of its own, the fast one where there is one."""
+    try:
+        import uvloop  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        asyncio.run(serve(settings, started))
+    else:
+        uvloop.run(serve(settings, started))

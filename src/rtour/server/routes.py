@@ -1,0 +1,107 @@
+"""Where the attempts of an invocation go, and in which mode: pinned, latest, learned.
+
+A handler that never waits for the server is best served by a request that is complete from the
+start: the SDK sees at once that nothing more will come. Which handlers those are is learned from
+how their attempts went, and unlearned by the first one that has to wait.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from rtour.engine.model import Invocation
+from rtour.protocol.discovery import ProtocolMode
+from rtour.server.attempt import Attempt, Route
+from rtour.server.attempt_errors import failure
+from rtour.server.catalog import Deployment, HandlerMeta
+from rtour.server.registry import Registry
+from rtour.server.retries import RetryPolicy
+
+# Attempts in a row that needed nothing from the server before the request is sent complete.
+LEARN_AFTER = 8
+
+
+class RouteSettings(msgspec.Struct, frozen=True):
+    """`protocol_version` is the highest that attempts speak."""
+
+    cluster_name: str = "localcluster"
+    protocol_version: int = 6
+    eager_state: bool = True
+
+
+class Routes:
+    """Looks attempts' routes up in the registry."""
+
+    def __init__(self, registry: Registry, settings: RouteSettings) -> None:
+        self._registry = registry
+        self._settings = settings
+        self._clean: dict[tuple[str, str, str], int] = {}
+
+    def route(self, invocation: Invocation) -> Route:
+        """The next attempt's route. Raises AttemptFailure RT0011 if nothing serves it."""
+        deployment, meta = self._find(invocation)
+        version = invocation.protocol_version or min(
+            deployment.max_protocol_version, self._settings.protocol_version
+        )
+        learned = self._clean.get(_place(deployment.id, invocation), 0) >= LEARN_AFTER
+        duplex = (
+            deployment.protocol_mode is ProtocolMode.BIDI_STREAM
+            and meta.inactivity_timeout_ms > 0
+            and not learned
+        )
+        return Route(
+            deployment_id=deployment.id,
+            endpoint=deployment.endpoint,
+            protocol_version=version,
+            duplex=duplex,
+            headers=(
+                ("x-restate-cluster-name", self._settings.cluster_name),
+                *deployment.additional_headers.items(),
+            ),
+            inactivity_timeout_ms=meta.inactivity_timeout_ms,
+            abort_timeout_ms=meta.abort_timeout_ms,
+            eager_state=self._settings.eager_state and not meta.lazy_state,
+        )
+
+    def _find(self, invocation: Invocation) -> tuple[Deployment, HandlerMeta]:
+        target = invocation.target
+        if invocation.deployment_id is None:
+            deployment = self._registry.latest_deployment(target.service)
+            if deployment is None:
+                raise failure("RT0011", f"no deployment serves '{target.service}'")
+        else:
+            deployment = self._registry.deployment(invocation.deployment_id)
+            if deployment is None:
+                raise failure(
+                    "RT0011",
+                    f"the deployment {invocation.deployment_id}, which this invocation is bound "
+                    "to, was removed: register it again, or resume on another deployment",
+                )
+        meta = self._registry.handler_on(deployment.id, target.service, target.handler)
+        # A handler that its deployment no longer announces may still be there: it decides.
+        meta = meta or self._registry.resolve(target.service, target.handler)
+        if meta is None:
+            raise failure("RT0011", f"no deployment serves '{target.service}/{target.handler}'")
+        return deployment, meta
+
+    def retry_policy(self, invocation: Invocation) -> RetryPolicy:
+        target = invocation.target
+        meta = None
+        if invocation.deployment_id is not None:
+            meta = self._registry.handler_on(
+                invocation.deployment_id, target.service, target.handler
+            )
+        meta = meta or self._registry.resolve(target.service, target.handler)
+        return self._registry.defaults.retry if meta is None else meta.retry
+
+    def learn(self, invocation: Invocation, attempt: Attempt, *, suspended: bool) -> None:
+        """Count attempts that needed no answer; one that did starts the count again."""
+        place = _place(attempt.route.deployment_id, invocation)
+        if suspended or attempt.notified:
+            self._clean.pop(place, None)
+        else:
+            self._clean[place] = self._clean.get(place, 0) + 1
+
+
+def _place(deployment_id: str, invocation: Invocation) -> tuple[str, str, str]:
+    return deployment_id, invocation.target.service, invocation.target.handler

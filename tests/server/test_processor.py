@@ -1,0 +1,190 @@
+"""The processor: batches, order, and what happens when a commit or a decision fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from rtour.engine.actions import Accepted, Action, Outcome, Respond, StartAttempt, Verdict
+from rtour.engine.changes import Change
+from rtour.engine.commands import Command, Invoke, Kill, Purge, Signal
+from rtour.engine.model import FromIngress, Target
+from rtour.protocol.messages import Value
+from rtour.server.processor import Processor
+from rtour.storage.memory import MemoryStorage
+from tests.virtual_time import VirtualClock, run
+
+
+class ManualStorage(MemoryStorage):
+    """Commits when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commits: list[Callable[[BaseException | None], None]] = []
+        self.writes_at_commit: list[int] = []
+        self.writes = 0
+
+    def write(self, changes: Iterable[Change], *, sequence: int, at: int) -> None:
+        self.writes += 1
+        super().write(changes, sequence=sequence, at=at)
+
+    def commit(self, done: Callable[[BaseException | None], None]) -> None:
+        self.commits.append(done)
+        self.writes_at_commit.append(self.writes)
+
+
+class Bench:
+    """A processor and what came out of it."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.storage = ManualStorage()
+        self.actions: list[Action] = []
+        self.defects: list[Command] = []
+        self.fatal: list[BaseException] = []
+        self.processor = Processor(
+            self.storage,
+            clock,
+            self.actions.append,
+            on_defect=lambda command, _error: self.defects.append(command),
+            on_fatal=self.fatal.append,
+        )
+        self.processor.start(self.storage.recover())
+
+    def commit(self, error: BaseException | None = None) -> None:
+        self.storage.commits.pop(0)(error)
+
+
+def invoke(number: int) -> Invoke:
+    target = Target("Greeter", "greet")
+    return Invoke(f"inv_{number}", target, FromIngress(), accept_request_id=number)
+
+
+async def turn() -> None:
+    import asyncio
+
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+def test_actions_wait_for_the_commit() -> None:
+    """Nothing is told to the outside before it is durable."""
+
+    async def main(clock: VirtualClock) -> None:
+        bench = Bench(clock)
+        bench.processor.propose(invoke(1))
+        await turn()
+        assert bench.storage.view.invocation("inv_1") is not None
+        assert bench.actions == []
+        bench.commit()
+        assert [type(action) for action in bench.actions] == [StartAttempt, Respond]
+
+    run(main)
+
+
+def test_a_second_batch_gathers_while_the_first_commits() -> None:
+    """Commands that come during a commit are applied at once and committed together after it."""
+
+    async def main(clock: VirtualClock) -> None:
+        bench = Bench(clock)
+        bench.processor.propose(invoke(1))
+        await turn()
+        for number in range(2, 7):
+            bench.processor.propose(invoke(number))
+        await turn()
+        assert bench.storage.writes_at_commit == [1]
+        assert bench.storage.view.invocation("inv_6") is not None
+        bench.commit()
+        assert bench.storage.writes_at_commit == [1, 6]
+        bench.commit()
+        answers = [a.request_id for a in bench.actions if isinstance(a, Respond)]
+        assert answers == [1, 2, 3, 4, 5, 6]
+
+    run(main)
+
+
+def test_an_answer_from_what_is_not_yet_durable_waits_too() -> None:
+    """A command that only reads is answered after the batch whose writes it may have seen."""
+
+    async def main(clock: VirtualClock) -> None:
+        bench = Bench(clock)
+        bench.processor.propose(invoke(1))
+        await turn()
+        bench.processor.propose(Purge("inv_1", request_id=9))
+        await turn()
+        assert bench.actions == []
+        bench.commit()
+        refused = bench.actions[-1]
+        assert isinstance(refused, Respond)
+        assert isinstance(refused.response, Outcome)
+        assert refused.response.verdict is Verdict.CONFLICT
+
+    run(main)
+
+
+def test_a_read_alone_needs_no_commit() -> None:
+    """With nothing written and nothing under way, an answer goes out at once."""
+
+    async def main(clock: VirtualClock) -> None:
+        bench = Bench(clock)
+        bench.processor.propose(Kill("inv_1", request_id=3))
+        await turn()
+        assert bench.storage.commits == []
+        assert len(bench.actions) == 1
+
+    run(main)
+
+
+def test_a_failed_commit_is_the_end() -> None:
+    """After a commit that may be lost, no action goes out and no command is taken."""
+
+    async def main(clock: VirtualClock) -> None:
+        bench = Bench(clock)
+        bench.processor.propose(invoke(1))
+        await turn()
+        bench.commit(OSError("disk gone"))
+        assert [str(error) for error in bench.fatal] == ["disk gone"]
+        bench.processor.propose(invoke(2))
+        await turn()
+        assert bench.actions == []
+        assert bench.storage.commits == []
+
+    run(main)
+
+
+def test_a_command_the_engine_cannot_decide_changes_nothing() -> None:
+    """A defect is reported with its command; those after it go on."""
+
+    async def main(clock: VirtualClock) -> None:
+        bench = Bench(clock)
+        bench.processor.propose(invoke(1))
+        bad = Signal("inv_1", 17, Value(3))  # type: ignore[arg-type]
+        bench.processor.propose(bad)
+        bench.processor.propose(invoke(2))
+        await turn()
+        bench.commit()
+        assert bench.defects == [bad]
+        accepted = [
+            a.response.id
+            for a in bench.actions
+            if isinstance(a, Respond) and isinstance(a.response, Accepted)
+        ]
+        assert accepted == ["inv_1", "inv_2"]
+
+    run(main)
+
+
+def test_settled_waits_for_all_that_was_proposed() -> None:
+    """`settled` returns when the last proposed command is durable and dispatched."""
+
+    async def main(clock: VirtualClock) -> None:
+        import asyncio
+
+        bench = Bench(clock)
+        bench.processor.propose(invoke(1))
+        waiting = asyncio.get_running_loop().create_task(bench.processor.settled())
+        await turn()
+        assert not waiting.done()
+        bench.commit()
+        await waiting
+        assert bench.actions
+
+    run(main)

@@ -10,13 +10,17 @@ from collections.abc import Iterator
 
 from rtour.storage import rows
 from rtour.storage.batch import UNSET, Batch, ObjectChanges
-from rtour.storage.rows import Row
+from rtour.storage.rows import ABSENT, Row
 
 Step = tuple[str, list[Row]]
 
 
+def _mark(column: str) -> str:
+    return f"nullif(?, {ABSENT})" if column in rows.NULLABLE else "?"
+
+
 def _insert(table: str, columns: tuple[str, ...], verb: str = "INSERT") -> str:
-    marks = ", ".join("?" * len(columns))
+    marks = ", ".join(map(_mark, columns))
     return f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({marks})"
 
 
@@ -25,7 +29,7 @@ FORGET_JOURNAL = "DELETE FROM journal WHERE number = ?"
 FORGET_EVENTS = "DELETE FROM event WHERE number = ?"
 INSERT_INVOCATION = _insert("invocation", (*rows.BORN_COLUMNS, *rows.GROWN_COLUMNS))
 UPDATE_INVOCATION = (
-    f"UPDATE invocation SET {', '.join(f'{name} = ?' for name in rows.GROWN_COLUMNS)} "  # noqa: S608
+    f"UPDATE invocation SET {', '.join(f'{name} = {_mark(name)}' for name in rows.GROWN_COLUMNS)} "  # noqa: S608
     "WHERE number = ?"
 )
 INSERT_ENTRY = _insert("journal", ("number", *rows.ENTRY_COLUMNS))
@@ -127,9 +131,9 @@ def _states(changed: list[tuple[tuple[str, str], ObjectChanges]]) -> Iterator[St
     for name, changes in changed:
         for key, value in changes.state.items():
             if value is None:
-                deleted.append((*name, key))
+                deleted.append((*name, bytearray(key)))
             else:
-                put.append((*name, key, value))
+                put.append((*name, bytearray(key), bytearray(value)))
     yield CLEAR_STATE, [name for name, changes in changed if changes.state_cleared]
     yield PUT_STATE, put
     yield DELETE_STATE, deleted

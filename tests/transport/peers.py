@@ -17,7 +17,7 @@ import h2.connection
 import h2.events
 from h2.settings import SettingCodes
 
-from rtour.server.transport import Endpoint
+from rtour.server.transport import Endpoint, Exchange
 
 PATIENCE_S = 3.0
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -203,9 +203,19 @@ async def h1_echo(wire: Wire) -> None:
         wire.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
 
 
+async def read_all(exchange: Exchange) -> bytes:
+    """Read a response to its end."""
+    body = b""
+    while data := await exchange.receive():
+        body += data
+    return body
+
+
 def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
     """Build one HTTP/2 frame (RFC 9113 §4.1)."""
-    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream_id) + payload
+    return (
+        struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream_id) + payload
+    )
 
 
 SETTINGS = frame(0x4, 0, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 import ipaddress
 import ssl
 from pathlib import Path
@@ -26,8 +26,7 @@ from rtour.server.transport import (
 )
 
 from .conftest import MakeTransport
-from .peers import Wire, h1_echo, h2_echo, peer
-from .test_http2 import read_all
+from .peers import Wire, h1_echo, h2_echo, peer, read_all
 
 
 async def test_fetch(make_transport: MakeTransport) -> None:
@@ -80,7 +79,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a self-signed certificate for 127.0.0.1, key included."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    now = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -7,8 +7,7 @@ import asyncio
 import pytest
 
 from .conftest import MakeTransport
-from .peers import Wire, peer
-from .test_http2 import read_all
+from .peers import Wire, peer, read_all
 
 
 async def duplex_echo(wire: Wire) -> None:
@@ -88,8 +87,10 @@ async def test_what_a_request_looks_like(make_transport: MakeTransport) -> None:
         (b"HTTP/1.1 200 OK\r\n\r\nuntil the end", 200, b"until the end"),
         (b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 1\r\n\r\nx", 200, b"x"),
         (
-            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: y\r\n\r\n"
-            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;ext=1\r\nx\r\n0\r\n\r\n",
+            (
+                b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: y\r\n\r\n"
+                b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;ext=1\r\nx\r\n0\r\n\r\n"
+            ),
             200,
             b"x",
         ),
@@ -104,7 +105,9 @@ async def test_forms_of_responses(
 
     async def script(wire: Wire) -> None:
         await wire.read_head()
-        for piece in [response[i : i + 1] for i in range(len(response))] if bytewise else [response]:
+        for piece in (
+            [response[i : i + 1] for i in range(len(response))] if bytewise else [response]
+        ):
             wire.write(piece)
             await asyncio.sleep(0)
 
@@ -168,7 +171,9 @@ async def test_a_slow_reader_stops_the_peer(make_transport: MakeTransport) -> No
             await wire.writer.drain()
 
     async with peer(script) as it:
-        exchange = await make_transport(receive_buffer_bytes=limit).open(it.http1, "/", [], end=True)
+        exchange = await make_transport(receive_buffer_bytes=limit).open(
+            it.http1, "/", [], end=True
+        )
         await exchange.head()
         connection = exchange._channel
         while not connection._reading_paused:

@@ -9,8 +9,7 @@ import pytest
 from rtour.server.transport import BadPeer, StreamLost
 
 from .conftest import MakeTransport
-from .peers import SETTINGS, Wire, h1_echo, peer
-from .test_http2 import read_all
+from .peers import SETTINGS, Wire, h1_echo, peer, read_all
 
 
 @pytest.mark.parametrize(
@@ -47,7 +46,10 @@ async def test_peers_that_speak_something_else(make_transport: MakeTransport, re
         (b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n" * 1000),
         (b"HTTP/1.1 200 OK\r\nx: ", b"y" * 9000),
         (b"", b"HTTP/1.1 103 Early Hints\r\nlink: y\r\n\r\n" * 300),
-        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nz\r\n0\r\n", b"x: y\r\n" * 999),
+        (
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nz\r\n0\r\n",
+            b"x: y\r\n" * 999,
+        ),
     ],
     ids=["fields", "one-field", "informational", "trailers"],
 )
@@ -126,7 +128,7 @@ async def test_stale_connections_are_replaced_once(
         exchange.end_request()
         assert await read_all(exchange) == b"again"
         assert len(it.wires) == 3, "the second stale connection was not tried"
-        for connection in [c for c in transport._pools[connection_origin(exchange)]._idle[1:]]:
+        for connection in transport._pools[connection_origin(exchange)]._idle[1:]:
             connection.close("so that the stale one is taken")
         exchange = await transport.open(it.http1, "/", [], body=b"x", end=True)
         with pytest.raises(StreamLost):

@@ -11,15 +11,7 @@ from h2.settings import SettingCodes
 from rtour.server.transport import StreamLost
 
 from .conftest import MakeTransport
-from .peers import OK, H2Wire, Wire, h2_echo, peer
-
-
-async def read_all(exchange) -> bytes:
-    """Read a response to its end."""
-    body = b""
-    while data := await exchange.receive():
-        body += data
-    return body
+from .peers import OK, H2Wire, Wire, h2_echo, peer, read_all
 
 
 async def test_both_halves_flow_at_once(make_h2_transport: MakeTransport) -> None:

@@ -11,7 +11,7 @@ import pytest
 from rtour.server.transport import Endpoint, Http1Only
 
 from .conftest import MakeTransport
-from .test_http2 import read_all
+from .peers import read_all
 
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="needs node")

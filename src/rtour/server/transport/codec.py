@@ -7,6 +7,7 @@ out, and calls to a `Sink` while bytes are read. Neither knows about connections
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Protocol
 
 from rtour.server.transport.interface import TransportLimits
@@ -104,10 +105,17 @@ def default_codec(sink: Sink, limits: TransportLimits) -> H2Codec:
 
 def request_fields(request: Request) -> list[Field]:
     """Return a request head as HTTP/2 fields, pseudo-headers first."""
-    return [
-        (b":method", request.method),
-        (b":scheme", b"https" if request.secure else b"http"),
-        (b":authority", request.authority),
-        (b":path", request.target),
-        *request.fields,
-    ]
+    pseudo = _pseudo_headers(request.method, request.secure, request.authority, request.target)
+    return [*pseudo, *request.fields]
+
+
+@lru_cache(maxsize=1024)
+def _pseudo_headers(
+    method: bytes, secure: bool, authority: bytes, target: bytes
+) -> tuple[Field, ...]:
+    return (
+        (b":method", method),
+        (b":scheme", b"https" if secure else b"http"),
+        (b":authority", authority),
+        (b":path", target),
+    )

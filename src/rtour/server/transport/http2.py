@@ -113,7 +113,7 @@ class Http2Connection(asyncio.Protocol):
 
     def start(self, exchange: HttpExchange) -> None:
         """Open a stream for an exchange and send all it has so far."""
-        assert self.has_room(), "ask has_room first"
+        assert not self.retired, "ask has_room first"
         body = exchange.body_so_far()
         end = exchange.request_ended
         stream_id = self._codec.request(exchange.request, end=end and not body)

@@ -9,14 +9,12 @@ import typer
 from rtour.cli.arguments import Every, Watch, listed
 from rtour.cli.arguments import invocation_id as checked
 from rtour.cli.completing import invocation_ids, services
-from rtour.cli.describing import describe_invocation, tree_of
 from rtour.cli.invocation_table import COLUMNS
 from rtour.cli.operations import add_operations
 from rtour.cli.output import record_of, table
 from rtour.cli.selecting import Filters
 from rtour.cli.session import Session, session_of
 from rtour.cli.tree import noun, verb
-from rtour.cli.waiting import attach_to, wait_for
 
 if TYPE_CHECKING:
     from rtour.client import Client
@@ -127,6 +125,8 @@ def describe(
     checked(invocation_id)
 
     async def view(client: Client) -> str:
+        from rtour.cli.describing import describe_invocation  # noqa: PLC0415
+
         return await describe_invocation(
             session.look, client, invocation_id, raw=raw, nested=not no_children
         )
@@ -149,6 +149,8 @@ def tree(
     checked(invocation_id)
 
     async def view(client: Client) -> str:
+        from rtour.cli.describing import tree_of  # noqa: PLC0415
+
         return await tree_of(session.look, client, invocation_id, from_root=from_root)
 
     session.show(view, watch=watch, every_s=interval)
@@ -168,6 +170,8 @@ def watch_(
         checked(what)
 
         async def view(client: Client) -> str:
+            from rtour.cli.describing import describe_invocation  # noqa: PLC0415
+
             return await describe_invocation(session.look, client, what, raw=False, nested=True)
 
         session.show(view, watch=True, every_s=interval)
@@ -183,6 +187,8 @@ def attach(ctx: typer.Context, invocation_id: Id, timeout: Timeout = None) -> No
     Ends with 6 if the invocation failed. The server must keep its result: it does for calls with
     an idempotency key, for workflows, and on Restate 1.7 for all calls from outside.
     """
+    from rtour.cli.waiting import attach_to  # noqa: PLC0415
+
     session = session_of(ctx)
     checked(invocation_id)
     session.run(lambda client: attach_to(session, client, invocation_id, timeout))
@@ -202,6 +208,8 @@ def wait(
 
     Ends with 6 if one of them failed.
     """
+    from rtour.cli.waiting import wait_for  # noqa: PLC0415
+
     session = session_of(ctx)
     session.run(lambda client: wait_for(session, client, words, timeout, interval))
 

@@ -8,7 +8,6 @@ import typer
 
 from rtour.cli.arguments import DryRun
 from rtour.cli.completing import invocation_ids
-from rtour.cli.operating import OPERATIONS, Order, operate
 from rtour.cli.session import session_of
 from rtour.cli.tree import verb
 
@@ -104,6 +103,8 @@ def _order(
     dry_run: bool,
     params: dict[str, str] | None = None,
 ) -> None:
+    from rtour.cli.operating import OPERATIONS, Order, operate  # noqa: PLC0415
+
     session = session_of(ctx)
     order = Order(
         operation=OPERATIONS[operation],

@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from rtour.cli.coercion import speed_up
 from rtour.cli.diagnostics import CliError
 from rtour.cli.frontpage import Entry, entries, page
 from rtour.cli.wording import TimeFormat
@@ -141,6 +142,12 @@ class _Helpful:
         formatter.write("\nOptions of every command (-o, -e, -y, --columns …): rtour --help\n")
 
 
+def _sped_up(param: Any) -> Any:
+    if param is not None:
+        speed_up(param)
+    return param
+
+
 class Command(TyperCommand, _Helpful):
     """A command."""
 
@@ -149,6 +156,11 @@ class Command(TyperCommand, _Helpful):
         taken = {name for param in self.params for name in param.opts}
         # A command's own option wins over a global one of the same name (`register --token`).
         self.params += [param for param in GLOBAL_PARAMS if not taken & set(param.opts)]
+        for param in self.params:
+            speed_up(param)
+
+    def get_help_option(self, ctx: Any) -> Any:
+        return _sped_up(super().get_help_option(ctx))
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         self.write_help(ctx, formatter)
@@ -160,6 +172,11 @@ class Group(TyperGroup, _Helpful):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += GLOBAL_PARAMS
+        for param in self.params:
+            speed_up(param)
+
+    def get_help_option(self, ctx: Any) -> Any:
+        return _sped_up(super().get_help_option(ctx))
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         commands = [self.get_command(ctx, name) for name in self.list_commands(ctx)]

@@ -154,7 +154,8 @@ class Http1Connection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._taken = 0
-        self._head_bytes = 0
+        self._head_bytes = 0  # as received, of a head that is not complete
+        self._fields_bytes = 0
         self._in_body = False
         self._started = False
         self._head_watched = False
@@ -166,8 +167,12 @@ class Http1Connection(asyncio.Protocol):
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._in_body:  # trailers are dropped
-            self._headers.append((name.lower(), value))
+        if self._in_body:
+            return  # trailers are dropped
+        self._fields_bytes += len(name) + len(value)
+        if self._fields_bytes > self._limits.head_bytes_max:
+            raise Refused(HEAD_TOO_LARGE)
+        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._in_body = True

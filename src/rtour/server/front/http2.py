@@ -211,6 +211,8 @@ class Http2Connection(asyncio.Protocol):
         self._shared.bodies.give_back(stream.taken)
         if stream.task is not None:
             stream.task.cancel()
+        if self._shared.stopping and not self._streams:
+            self._loop.call_soon(self.stop)
 
     # --- answers ---------------------------------------------------------------------------------
 
@@ -313,14 +315,12 @@ class Http2Connection(asyncio.Protocol):
         self._deadline.set(self._limits.write_timeout_s)
 
     def stop(self) -> None:
-        """Take no new streams; close when the last one is answered."""
-        if self._closing:
-            return
-        if not self._streams:
+        """Close when the last request under way is answered.
+
+        GOAWAY is kept until then: to Python's h2, hence to httpx, it is the end of everything.
+        """
+        if not self._closing and not self._streams:
             self._close()
-            return
-        self._connection.send_goaway(ErrorCode.NO_ERROR)
-        self._flush()
 
     def abort(self) -> None:
         self._transport.abort()

@@ -227,6 +227,14 @@ class Reference:
         if self.runs[name].status in {"suspended", "paused"}:
             self._go(self.runs[name])
 
+    def pause(self, name: str) -> None:
+        run = self.runs[name]
+        run.pausing = run.pausing or run.status == "invoked"
+
+    def purge(self, name: str) -> None:
+        if self.runs[name].status == "completed":
+            self._forget(name)
+
     def patch(self, entries: dict[str, str]) -> None:
         if self.holder is None:
             self.state = dict(entries)

@@ -9,6 +9,7 @@ from rtour.engine import commands as c
 from rtour.engine import control, journal, lifecycle, objects, outcomes
 from rtour.engine.changes import DeleteInvocation, PutInvocation
 from rtour.engine.decision import Decision
+from rtour.engine.model import Status
 from rtour.engine.transitions import may_follow
 from rtour.engine.view import InvocationKey, Key, ObjectKey, View
 
@@ -45,16 +46,16 @@ def apply(view: View, record: c.Record) -> Decision:
     command = record.command
     decision = HANDLERS[type(command)](view, record, command)
     for change in decision.changes:
-        if isinstance(change, PutInvocation):
+        if type(change) is PutInvocation:
             _assert_allowed(view, command, change.invocation.id, change.invocation.status)
-        elif isinstance(change, DeleteInvocation):
+        elif type(change) is DeleteInvocation:
             _assert_allowed(view, command, change.id, None)
     return decision
 
 
-def _assert_allowed(view: View, command: c.Command, id_: str, after: Any) -> None:
+def _assert_allowed(view: View, command: c.Command, id_: str, after: Status | None) -> None:
     stored = view.invocation(id_)
-    before = None if stored is None else stored.status
+    before = stored.status if stored else None
     assert may_follow(type(command), before, after), (
         f"{type(command).__name__} must not take {id_} from {before} to {after}"
     )

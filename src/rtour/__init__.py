@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from rtour.sdk.services import Service as Service
     from rtour.sdk.services import VirtualObject as VirtualObject
     from rtour.sdk.services import Workflow as Workflow
+    from rtour.sdk.serving import serve as serve
 
     RestateDurableCallFuture = _futures.CallFuture
     RestateDurableFuture = _futures.DurableFuture
@@ -82,6 +83,7 @@ _HOMES: Final = {
     "is_internal_exception": "exceptions",
     "race": "combinators",
     "select": "combinators",
+    "serve": "serving",
     "wait_completed": "combinators",
 }
 _RENAMED: Final = {

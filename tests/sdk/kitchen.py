@@ -105,7 +105,14 @@ def _order(sdk: ModuleType, workflow: Any) -> dict[str, Any]:
         try:
             await ctx.promise("served")
         except sdk.TerminalError as error:
-            return [ctx.key(), before, paid, error.message, error.status_code]
+            return [
+                ctx.key(),
+                await ctx.get("dish"),
+                before,
+                paid,
+                error.message,
+                error.status_code,
+            ]
 
     @workflow.handler()
     async def pay(ctx, amount):
@@ -113,7 +120,7 @@ def _order(sdk: ModuleType, workflow: Any) -> dict[str, Any]:
         try:
             await ctx.promise("paid").resolve(amount + 1)
         except sdk.TerminalError as error:
-            return [error.status_code, await ctx.get("dish")]
+            return error.status_code
 
     @workflow.handler()
     async def spill(ctx):

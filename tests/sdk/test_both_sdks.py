@@ -41,7 +41,7 @@ QUESTIONS: list[tuple[str, Any, int, Any]] = [
     ("Kitchen/calls", None, 200, [4, "calm", ["tea"], 1, "42", 10, 10, True]),
     ("Kitchen/sends", None, 200, [2, ["a"], 3]),
     ("Kitchen/failing_call", None, 200, [418, "kaput"]),
-    ("Kitchen/workflow", "KEY", 200, [[409, None], 7, ["KEY", None, 7, "spilled", 410]]),
+    ("Kitchen/workflow", "KEY", 200, [409, 7, ["KEY", "soup", None, 7, "spilled", 410]]),
     ("Kitchen/awakeables", None, 200, [{"n": 1}, 503, "no luck"]),
     ("Kitchen/signals", None, 200, ["ding", 502, "broken bell"]),
     ("Kitchen/combinators", None, 200, ["call", 8, "timeout", [0, 1, 2], 2, 2]),
@@ -77,7 +77,7 @@ class Endpoint:
     async def start(self, sdk: str, host: str = "hypercorn") -> None:
         command = [sys.executable, "-m", "tests.sdk.serve", sdk, host, str(self.port)]
         self._child = Child(command, self.folder / f"{sdk}-{self.port}.log", {}, REPOSITORY)
-        await eventually("endpoint ready", self._ready, within_s=60)
+        await eventually("endpoint ready", self._ready, within_s=20)
 
     async def _ready(self) -> bool:
         assert self._child is not None

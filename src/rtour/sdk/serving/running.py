@@ -1,0 +1,155 @@
+"""The process around a listener: sockets, signals, workers, reloading."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Coroutine, Iterable
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+from rtour.sdk.endpoint import Endpoint
+from rtour.sdk.serving.listener import Listener
+
+DEFAULT_PORT: Final = 9080
+_LOG: Final = logging.getLogger("rtour.sdk.serving")
+_NEEDED: Final = ("ngh2", "httptools")
+_LOOK_EVERY_S: Final = 0.5
+
+
+def serve(
+    app: Any,
+    *,
+    host: str = "0.0.0.0",  # noqa: S104 - containers and remote servers must reach it
+    port: int = DEFAULT_PORT,
+    workers: int = 1,
+    reload: bool = False,
+) -> None:
+    """Serve what `rtour.app(...)` returned, until SIGINT or SIGTERM.
+
+    `workers` processes share the port. `reload` starts anew when a source file changes.
+    """
+    endpoint = _endpoint_of(app)
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise RuntimeError(
+            f"The built-in server needs {' and '.join(missing)}: pip install 'rtour[server]', "
+            "or serve the app with any ASGI server."
+        )
+    listening = _listen(host, port)
+    names = ", ".join(endpoint.services) or "no services"
+    _LOG.info("serving %s on http://%s:%s", names, *listening.getsockname()[:2])
+    if workers > 1:
+        _fork(workers, endpoint, listening)
+    elif _run(_serve_until_signal(endpoint, listening, reload=reload)):
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves
+
+
+def _endpoint_of(app: Any) -> Endpoint:
+    endpoint = app if isinstance(app, Endpoint) else getattr(app, "endpoint", None)
+    if not isinstance(endpoint, Endpoint):
+        raise TypeError(
+            f"{app!r} is not what `rtour.app(...)` returns; other ASGI apps need an ASGI server."
+        )
+    return endpoint
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((host, port))
+    listening.setblocking(False)
+    return listening
+
+
+def _run(main: Coroutine[Any, Any, bool]) -> bool:
+    """asyncio.run, on uvloop where it is installed."""
+    if find_spec("uvloop") is None:
+        return asyncio.run(main)
+    import uvloop  # noqa: PLC0415 - optional
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+async def _serve_until_signal(
+    endpoint: Endpoint, listening: socket.socket, *, reload: bool = False
+) -> bool:
+    """True when the code has changed and the process should start anew."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    listener = Listener(endpoint)
+    await listener.start(listening)
+    changed = await _wait(stop) if reload else not await stop.wait()
+    await listener.stop()
+    return changed
+
+
+# --- reloading -----------------------------------------------------------------------------------
+
+
+async def _wait(stop: asyncio.Event) -> bool:
+    """Until `stop` is set (False) or a source file of this process changes (True)."""
+    seen = _source_times()
+    while True:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_EVERY_S):
+                await stop.wait()
+                return False
+        if _source_times() != seen:
+            _LOG.info("the code has changed: starting anew")
+            return True
+
+
+def _source_times() -> dict[str, int]:
+    """When the imported files below the working directory were last written."""
+    here = str(Path.cwd())
+    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    return {file: _written_at(file) for file in files if file and file.startswith(here)}
+
+
+def _written_at(file: str) -> int:
+    try:
+        return Path(file).stat().st_mtime_ns
+    except OSError:  # in the middle of being replaced
+        return 0
+
+
+# --- workers -------------------------------------------------------------------------------------
+
+
+def _fork(workers: int, endpoint: Endpoint, listening: socket.socket) -> None:
+    """Processes that accept from one socket; all stop together."""
+    if not hasattr(os, "fork"):
+        raise RuntimeError("More than one worker needs an operating system that can fork.")
+    children = [_child(endpoint, listening) for _ in range(workers)]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: _terminate(children))
+    os.wait()  # the first to end, asked or not, ends the rest
+    _terminate(children)
+    with suppress(ChildProcessError):
+        while True:
+            os.wait()
+
+
+def _child(endpoint: Endpoint, listening: socket.socket) -> int:
+    process = os.fork()
+    if process:
+        return process
+    _run(_serve_until_signal(endpoint, listening))
+    os._exit(0)
+
+
+def _terminate(children: Iterable[int]) -> None:
+    for child in children:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGTERM)

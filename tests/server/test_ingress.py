@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import httpx
@@ -126,6 +127,12 @@ def refused(response: httpx.Response, source: str = "ingress") -> tuple[int, str
             "/restate/workflow/:workflow_name/:workflow_key/attach"),
         ),
         ("POST", "/restate/awakeables/zzz/resolve", 400, "bad awakeable id 'zzz': bad format"),
+        (
+            "POST",
+            "/restate/a/sign_1foo/resolve",
+            400,
+            "bad awakeable id 'sign_1foo': id doesn't match the expected type",
+        ),
         ("GET", "/restate/a/x/resolve", 405, "method not allowed"),
         ("POST", "/restate/a/x/foo", 404, "not found"),
         (
@@ -219,7 +226,7 @@ async def test_keyless_call_gets_a_key(rooms: Rooms) -> None:
     assert isinstance(first, Invoke)
     assert isinstance(second, Invoke)
     assert first.idempotency_key is not None
-    assert len(first.idempotency_key) == 26
+    assert re.fullmatch(r"01[0-9A-HJKMNP-TV-Z]{24}", first.idempotency_key)
     assert first.idempotency_key != second.idempotency_key
     assert first.id == idempotent_id("Greeter", None, "none", first.idempotency_key)
     assert (first.completion_retention_ms, first.journal_retention_ms) == (DAY_MS, DAY_MS)

@@ -29,7 +29,20 @@ from rtour.server.web import Reply, Request, text_reply
 
 # What clients may ask for by version; all of it is off here.
 _FEATURES: Final = dict.fromkeys(
-    ("vqueues", "scoped_virtual_objects", "unique_random_seeds", "kafka_scope", "protocol_v7"),
+    (
+        "invoker_yield",
+        "kafka_scope",
+        "preflight_invocation_termination_retention",
+        "protocol_v7",
+        "scoped_promise_table_migration",
+        "scoped_state_table_migration",
+        "scoped_virtual_objects",
+        "unique_random_seeds",
+        "vqueue_obsolete_cleanup",
+        "vqueues",
+        "vqueues_async_refill",
+        "vqueues_migration_skip_completed",
+    ),
     False,
 )
 _NO_UI: Final = "rtour's user interface is in the terminal: run `rtour tui`\n"

@@ -24,7 +24,10 @@ async def complete(requests: Requests, request: Request, parts: list[str]) -> Re
     try:
         id_, index = ids.parse_awakeable_id(awakeable)
     except InvalidId as error:
-        raise IngressError(400, f"bad awakeable id '{awakeable}': {error}") from error
+        # What fails as the new kind of id is tried as the old one, whose complaint is shown.
+        new_kind = awakeable.startswith("sign_")
+        reason = "id doesn't match the expected type" if new_kind else error
+        raise IngressError(400, f"bad awakeable id '{awakeable}': {reason}") from error
     result: Value | Failure = Value(request.body)
     if verb == "reject":
         result = Failure(500, request.body.decode("utf-8", "replace"))

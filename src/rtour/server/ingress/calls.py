@@ -34,6 +34,7 @@ _NOT_FORWARDED: Final = frozenset(
     {b"host", b"connection", b"idempotency-key", b"idempotency-expires"}
 )
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_CROCKFORD_PAIRS: Final = [first + second for first in _CROCKFORD for second in _CROCKFORD]
 _WORKFLOW_KEY: Final = (
     "cannot use the idempotency key with workflow handlers. "
     "The handler invocation will already be idempotent by the workflow key itself."
@@ -225,4 +226,4 @@ def _forwarded(request: Request) -> tuple[tuple[Header, ...], str | None, Trace 
 
 def _ulid_text(uuid: int) -> str:
     """A ULID in its usual letters."""
-    return "".join(_CROCKFORD[uuid >> shift & 31] for shift in range(125, -5, -5))
+    return "".join([_CROCKFORD_PAIRS[uuid >> shift & 1023] for shift in range(120, -1, -10)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import gc
 import ipaddress
 import ssl
 from pathlib import Path
@@ -24,6 +25,7 @@ from rtour.server.transport import (
     Transport,
     fetch,
 )
+from rtour.server.transport.exchange import HttpExchange
 
 from .conftest import MakeTransport
 from .peers import Wire, h1_echo, h2_echo, peer, read_all
@@ -172,6 +174,27 @@ async def test_giving_up_while_connecting_leaves_nothing(make_transport: MakeTra
         await asyncio.wait([opener])
         while transport.connection_count > 1:
             await asyncio.sleep(0)
+
+
+async def test_finished_exchanges_are_forgotten(make_transport: MakeTransport) -> None:
+    """Nothing keeps an exchange after its end or abort, not even a reference cycle."""
+    gc.collect()
+    gc.disable()
+    try:
+        for script, version in ((h1_echo, "HTTP/1.1"), (h2_echo, "HTTP/2.0")):
+            async with peer(script) as it:
+                transport = make_transport()
+                endpoint = Endpoint(it.http1.uri, version)
+                for end in (True, False) * 3:
+                    exchange = await transport.open(endpoint, "/", [], body=b"x", end=end)
+                    if end:
+                        assert await read_all(exchange) == b"x"
+                    exchange.abort()
+                del exchange
+                alive = [each for each in gc.get_objects() if isinstance(each, HttpExchange)]
+                assert alive == []
+    finally:
+        gc.enable()
 
 
 def test_works_on_uvloop(certificate: Path) -> None:

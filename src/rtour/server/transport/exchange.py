@@ -147,14 +147,16 @@ class HttpExchange:
 
     # What the wire reports ---------------------------------------------------------------
 
+    @property
+    def given_up(self) -> bool:
+        """Whether the exchange wants no stream any more."""
+        return self._error is not None
+
     def attach(self, channel: Channel) -> None:
         """Bind to a stream that has just been opened for this request."""
         if self._resend_bytes > self._limits.resend_buffer_bytes:
             self._resend = None
-        if self._error is None:
-            self._channel = channel
-        else:  # given up while the stream was being opened
-            channel.abort()
+        self._channel = channel
 
     def body_so_far(self) -> bytes:
         """Return the body bytes a new stream starts with."""

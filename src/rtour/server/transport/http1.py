@@ -8,6 +8,7 @@ which HTTP/1.1 permits and the SDKs use.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from functools import lru_cache
 from typing import cast
@@ -104,6 +105,9 @@ class Http1Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=self.limits.send_buffer_bytes)
+        # HTTP/1.1 has no PING: the kernel must notice that a host is gone.
+        connected = transport.get_extra_info("socket")
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def data_received(self, data: bytes) -> None:
         if self._exchange is None:
@@ -129,6 +133,8 @@ class Http1Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._paused = False
         self._flush()
+        if self._exchange is not None and not self._paused:
+            self._exchange.on_writable()
 
     # -------------------------------------------------------------------------------------
 
@@ -164,6 +170,8 @@ class Http1Connection(asyncio.Protocol):
         self._flush_due = False
         if self._paused or self._shut_down:
             return
+        if not (self._request_head or self._body_bytes or self._last_chunk_due):
+            return
         parts = [self._request_head]
         if self._body_bytes:
             if self._chunked:
@@ -174,9 +182,7 @@ class Http1Connection(asyncio.Protocol):
             parts.append(b"0\r\n\r\n")
             self._last_chunk_due = False
         self._request_head, self._body, self._body_bytes = b"", [], 0
-        data = b"".join(parts)
-        if data:
-            self._socket.write(data)
+        self._socket.write(b"".join(parts))
         if self._exchange is not None and not self._paused:
             self._exchange.on_writable()
 
@@ -184,7 +190,9 @@ class Http1Connection(asyncio.Protocol):
         """Hand the complete response over; keep the connection if both sides are done with it."""
         exchange, self._exchange = self._exchange, None
         assert exchange is not None, "a response answers an exchange"
-        self._flush()
+        self._response.forget()
+        if not self._socket.is_closing():
+            self._flush()
         reusable = exchange.request_ended and not self._paused and self._response.keep_alive
         self._unread = 0
         exchange.on_end()
@@ -206,6 +214,7 @@ class Http1Connection(asyncio.Protocol):
             else:
                 self._transport.close()
         exchange, self._exchange = self._exchange, None
+        self._response.forget()
         if exchange is not None:
             # The peer may close an idle connection just as we reuse it: then nothing came back.
             unseen = self._exchanges > 1 and not self._response.started and isinstance(reason, str)
@@ -241,6 +250,10 @@ class _Response:
         self._overhead_bytes = 0
         self._in_body = False
         self.started = self.complete = self.ends_with_connection = self.keep_alive = False
+
+    def forget(self) -> None:
+        """Let go of an exchange that is over."""
+        self._exchange = None
 
     def feed(self, data: bytes) -> None:
         """Take bytes; look at `violation` and `complete` afterwards."""

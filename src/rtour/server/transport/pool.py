@@ -61,6 +61,8 @@ class Pool:
         while True:
             if self._closed:
                 raise ConnectFailed("the transport is closed")
+            if exchange.given_up:  # while a connection was made for it
+                return
             connection = self._ready(exchange)
             if connection is None and not self._expect_http2:
                 connection = await self._connect()
@@ -68,6 +70,9 @@ class Pool:
                     continue
                 if not connection.usable:
                     raise ConnectFailed(f"{self._where} closed the connection at once")
+                if exchange.given_up:
+                    self._keep_idle(connection)
+                    return
             if connection is not None:
                 connection.start(exchange)
                 return

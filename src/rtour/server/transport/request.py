@@ -93,15 +93,20 @@ def _target(address: Address, path: str) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _field(name: str, value: str) -> Field:
-    lower = name.lower()
+    stripped = value.strip(" \t")
+    # The first test is the quick one: what differs from request to request is an id.
+    if not (stripped.isascii() and stripped.isprintable()) and not _VALUE.fullmatch(stripped):
+        raise ValueError(f"header {name!r} holds control characters")
+    return _field_name(name), stripped.encode("utf-8")
+
+
+@lru_cache(maxsize=1024)
+def _field_name(name: str) -> bytes:
     if not _TOKEN.fullmatch(name):
         raise ValueError(f"not a header name: {name!r}")
-    if lower in _HOP_BY_HOP:
+    if name.lower() in _HOP_BY_HOP:
         raise ValueError(f"header {name!r} belongs to the connection and can't be set")
-    stripped = value.strip(" \t")
-    if not _VALUE.fullmatch(stripped):
-        raise ValueError(f"header {name!r} holds control characters")
-    return lower.encode("ascii"), stripped.encode("utf-8")
+    return name.lower().encode("ascii")
 
 
 def build_request(

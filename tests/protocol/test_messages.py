@@ -189,6 +189,18 @@ def test_readers_are_generous_where_protobuf_is(code: int, payload: bytes, messa
     assert decode(code, payload) == message
 
 
+def test_a_long_key_that_looks_like_a_short_one() -> None:
+    """The short way through a header is not taken by a length whose first byte happens to fit."""
+    message = m.Input((m.Header("k" * 129 + "\x12", "v" * 17),))
+    assert decode(0x0400, encode_payload(message)) == message
+
+
+def test_an_overlong_length_that_looks_like_a_short_one() -> None:
+    """Nor is the short way through a value."""
+    value = b"\x0a\x80\x00" + b"\xfa\x07\x7c" + bytes(124)
+    assert decode(0x0401, b"\x72\x82\x01" + value) == m.Output(m.Value(b""))
+
+
 @pytest.mark.parametrize("code", [0x1_0000, 0xFFFF_FFFF])
 def test_codes_above_16_bits_read_as_500(code: int) -> None:
     """Restate keeps codes in 16 bits and takes any other for an internal error."""

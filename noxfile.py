@@ -48,4 +48,4 @@ def conformance(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Ratios against the official server, in one run."""
-    session.run("python", "tests/benchmarks/run.py", *session.posargs)
+    session.run("python", "-m", "tests.benchmarks.run", *session.posargs)

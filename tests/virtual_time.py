@@ -65,4 +65,9 @@ def run(main: Callable[[VirtualClock], Coroutine[Any, Any, None]]) -> None:
     try:
         loop.run_until_complete(main(VirtualClock(loop)))
     finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left))
         loop.close()

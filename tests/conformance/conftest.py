@@ -1,4 +1,4 @@
-"""Fixtures of the conformance tests: oracles, shared sites, and the observations made on them."""
+"""Fixtures of the conformance tests: shared sites, and the observations made on them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.conformance import oracles
 from tests.conformance.endpoints import Sdk
 from tests.conformance.observe import observe
 from tests.conformance.scenarios.catalogue import Outcome
@@ -21,18 +20,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--record", action="store_true", help="write tests/conformance/recorded/ from the oracle"
     )
-
-
-@pytest.fixture(scope="session")
-def official_programs() -> None:
-    """Npm's packages, installed when the first test needs them."""
-    oracles.install()
-
-
-@pytest.fixture(autouse=True)
-def _oracles_where_marked(request: pytest.FixtureRequest) -> None:
-    if request.node.get_closest_marker("oracle"):
-        request.getfixturevalue("official_programs")
 
 
 @pytest.fixture(scope="session")

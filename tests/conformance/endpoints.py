@@ -73,6 +73,8 @@ class Endpoint:
     async def start(self) -> None:
         """Start, and return once it answers its health check."""
         assert self._child is None, "stop or kill it first"
+        if self.sdk == "typescript":
+            oracles.install()
         command, cwd = self._python() if self.sdk == "python" else self._typescript()
         env = {"CONFORMANCE_OUTSIDE": str(self.outside.folder), **self._env}
         log = self.outside.folder / f"endpoint-{self.port}.log"

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import cast
 
-from tests.conformance import oracles
 from tests.conformance.endpoints import Sdk
 from tests.conformance.scenarios.catalogue import Outcome, load, play_all
 from tests.conformance.servers import Kind
@@ -25,7 +24,6 @@ async def observe(kind: Kind, sdk: Sdk, names: list[str], folder: Path) -> dict[
 
 def main() -> None:
     kind, sdk, *patterns = sys.argv[1:]
-    oracles.install()
     names = [
         name
         for name, each in load().items()

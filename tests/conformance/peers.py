@@ -70,33 +70,34 @@ class Peer:
         self.behaviour = behaviour
         self.attempts: list[Request] = []
         self.port = 0
-        self._connections: set[asyncio.StreamWriter] = set()
-        self._quiet = asyncio.Event()
+        self._connections: set[asyncio.Task[Any]] = set()
 
     @property
     def uri(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connections.add(writer)
+        connection = asyncio.current_task()
+        assert connection is not None
+        self._connections.add(connection)
         try:
             while (request := await _read_request(reader)) is not None:
                 await self._answer(request, writer)
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the other side may leave whenever it likes
+        except asyncio.CancelledError:
+            pass  # hang_up; asyncio's own callback would only complain about it
         finally:
             writer.close()
-            self._connections.discard(writer)
-            self._quiet.set()
+            self._connections.discard(connection)
 
     async def hang_up(self) -> None:
-        """Close every connection, and return when all are done with."""
-        for writer in self._connections:
-            writer.close()
-        while self._connections:
-            self._quiet.clear()
-            await self._quiet.wait()
+        """End every connection, whatever its behaviour waits for."""
+        open_ones = list(self._connections)
+        for connection in open_ones:
+            connection.cancel()
+        await asyncio.gather(*open_ones)
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
         if request.path.endswith("/discover"):

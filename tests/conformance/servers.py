@@ -28,6 +28,9 @@ QUICK = {
     "RESTATE_WORKER__CLEANUP_INTERVAL": "1s",
 }
 
+# After a restart the official server is healthy before it can look into its partitions.
+COUNT = "SELECT COUNT(*) AS count FROM sys_invocation"
+
 
 def rtour_binary() -> Path:
     return Path(sys.executable).parent / "rtour"
@@ -57,8 +60,10 @@ class Server:
         return self._ports[0]
 
     async def start(self, extra_env: dict[str, str] | None = None) -> None:
-        """Start, and return once both ports answer their health checks."""
+        """Start, and return once both ports are healthy and every partition answers."""
         assert self._child is None, "stop or kill it first"
+        if self.kind == "official":
+            oracles.install()
         command = self._official() if self.kind == "official" else self._rtour()
         env = {**self._addresses(), **self.env, **(extra_env or {})}
         self._child = Child(command, self.folder / "server.log", env)
@@ -81,14 +86,14 @@ class Server:
     async def sql(self, query: str) -> list[dict[str, Any]]:
         """The rows of one query; a refused query fails with the server's words."""
         async with httpx.AsyncClient() as client:
-            answer = await client.post(
-                f"{self.admin_url}/query",
-                json={"query": query},
-                headers={"accept": "application/json"},
-            )
+            answer = await self._query(client, query)
         assert answer.status_code == 200, f"{query}\n{answer.status_code} {answer.text}"
         rows: list[dict[str, Any]] = json.loads(answer.content)["rows"]
         return rows
+
+    async def _query(self, client: httpx.AsyncClient, query: str) -> httpx.Response:
+        accept = {"accept": "application/json"}
+        return await client.post(f"{self.admin_url}/query", json={"query": query}, headers=accept)
 
     async def register(self, uri: str, **options: Any) -> str:
         """Register a deployment and return its id."""
@@ -132,6 +137,7 @@ class Server:
         urls = (f"{self.ingress_url}/restate/health", f"{self.admin_url}/health")
         async with httpx.AsyncClient() as client:
             try:
-                return all([(await client.get(url)).status_code == 200 for url in urls])
+                healthy = [(await client.get(url)).status_code == 200 for url in urls]
+                return all(healthy) and (await self._query(client, COUNT)).status_code == 200
             except httpx.TransportError:
                 return False

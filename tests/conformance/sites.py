@@ -1,14 +1,57 @@
-"""Starting and stopping the sites that tests share."""
+"""The sites tests share: every kind of server with every SDK, started when first asked for."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
-from tests.conformance.endpoints import Endpoint, Outside, Sdk
-from tests.conformance.servers import Kind, Server
+import pytest
+
+from tests.conformance.endpoints import SDKS, Endpoint, Outside, Sdk
+from tests.conformance.servers import KINDS, Kind, Server
 from tests.conformance.world import Site
+
+
+def needs_oracle(kind: Kind, sdk: Sdk) -> bool:
+    """The official server and the TypeScript SDK come from npm."""
+    return kind == "official" or sdk == "typescript"
+
+
+def combinations() -> list[Any]:
+    """Parameters for tests that hold on every server with every SDK."""
+    return [
+        pytest.param(
+            (kind, sdk),
+            id=f"{kind}-{sdk}",
+            marks=[pytest.mark.oracle] if needs_oracle(kind, sdk) else [],
+        )
+        for kind in KINDS
+        for sdk in SDKS
+    ]
+
+
+def kinds() -> list[Any]:
+    """Parameters for tests that hold on both servers, whatever the SDK."""
+    return [
+        pytest.param(
+            kind, id=kind, marks=[pytest.mark.oracle] if needs_oracle(kind, "python") else []
+        )
+        for kind in KINDS
+    ]
+
+
+@contextmanager
+def standing_site(kind: Kind, sdk: Sdk, folder: Path) -> Iterator[Site]:
+    """A site for fixtures that outlive one event loop."""
+    with asyncio.Runner() as runner:
+        context = site(kind, sdk, folder)
+        try:
+            yield runner.run(context.__aenter__())
+        finally:
+            runner.run(context.__aexit__(None, None, None))
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from tests.conformance.known_differences import ACCEPTED, Accepted, differences
 from tests.conformance.observation import Observation
 from tests.conformance.scenarios.catalogue import Scenario, load
 from tests.conformance.servers import Kind
+from tests.conformance.sites import needs_oracle
 
 SCENARIOS = load()
 RECORDED: dict[Sdk, dict[str, Observation]] = {sdk: recordings.load(sdk) for sdk in SDKS}
@@ -24,8 +25,7 @@ def _cases(kind: Kind) -> list[ParameterSet]:
 
 
 def _case(kind: Kind, sdk: Sdk, scenario: Scenario) -> ParameterSet:
-    """The TypeScript SDK comes from npm, so its half of ours counts as oracle too."""
-    marks = [pytest.mark.oracle] if "official" in kind or sdk == "typescript" else []
+    marks = [pytest.mark.oracle] if needs_oracle(kind, sdk) else []
     return pytest.param(kind, sdk, scenario.name, marks=marks, id=f"{sdk}-{scenario.name}")
 
 

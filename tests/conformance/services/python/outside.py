@@ -27,7 +27,7 @@ def effect(tag: str, text: str = "") -> int:
 
 async def gate(name: str) -> None:
     """Hold this handler up, with nothing journaled, until the test opens the gate."""
-    while not _file("gates", name).exists():  # noqa: ASYNC110
+    while not _file("gates", name).exists():
         await asyncio.sleep(0.02)  # a file has no event to await
 
 

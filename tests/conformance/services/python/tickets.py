@@ -1,12 +1,11 @@
 """The theatre: carts reserve seats, a reservation expires, a checkout pays.
 
-Written for these tests after the tour's scenario. Two knobs come from outside: how long a
-reservation lasts, and a switch file that makes paying fail while it exists.
+Written for these tests after the tour's scenario. Two switches come from outside: seats that
+expire soon instead of after a quarter of an hour, and users whose payments fail.
 """
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +13,8 @@ import restate
 
 from tests.conformance.services.python import outside
 
-RESERVED_FOR = timedelta(milliseconds=int(os.environ.get("CONFORMANCE_RESERVED_FOR_MS", "1500")))
+RESERVED_FOR = timedelta(minutes=15)
+SOON = timedelta(seconds=1)
 PRICE = 40
 
 cart = restate.VirtualObject("CartObject")
@@ -50,7 +50,8 @@ async def add_ticket(ctx: restate.ObjectContext, ticket_id: str) -> bool:
     if not await ctx.object_call(reserve, key=ticket_id, arg=None):
         return False
     ctx.set("tickets", [*(await ctx.get("tickets", type_hint=list[str]) or []), ticket_id])
-    ctx.object_send(expire_ticket, key=ctx.key(), arg=ticket_id, send_delay=RESERVED_FOR)
+    delay = SOON if outside.switched_on(f"expires-soon {ticket_id}") else RESERVED_FOR
+    ctx.object_send(expire_ticket, key=ctx.key(), arg=ticket_id, send_delay=delay)
     return True
 
 

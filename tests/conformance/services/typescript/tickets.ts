@@ -2,7 +2,8 @@
 import * as restate from "@restatedev/restate-sdk";
 import { effect, switchedOn } from "./outside.ts";
 
-const RESERVED_FOR_MS = Number(process.env.CONFORMANCE_RESERVED_FOR_MS ?? "1500");
+const RESERVED_FOR_MS = 15 * 60 * 1000;
+const SOON_MS = 1000;
 const PRICE = 40;
 
 const noInput = { input: restate.serde.empty };
@@ -53,9 +54,10 @@ export const cart = restate.object({
     addTicket: async (ctx: restate.ObjectContext, ticketId: string) => {
       if (!(await ctx.objectClient(ticket, ticketId).reserve())) return false;
       ctx.set("tickets", [...((await ctx.get<string[]>("tickets")) ?? []), ticketId]);
+      const delay = switchedOn(`expires-soon ${ticketId}`) ? SOON_MS : RESERVED_FOR_MS;
       ctx
         .objectSendClient(cart as any, ctx.key)
-        .expireTicket(ticketId, restate.rpc.sendOpts({ delay: RESERVED_FOR_MS }));
+        .expireTicket(ticketId, restate.rpc.sendOpts({ delay }));
       return true;
     },
     /** Pay for what is in the cart; on success the seats are sold and the cart is empty. */

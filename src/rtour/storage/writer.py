@@ -14,7 +14,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 from rtour.storage.batch import Batch
-from rtour.storage.plan import Step, plan
+from rtour.storage.plan import UPDATE_INVOCATION, Step, plan
 from rtour.storage.settings import CommitIn, SqliteSettings
 
 Job = Callable[[], None]
@@ -110,6 +110,7 @@ class Writer:
             cursor.execute("BEGIN IMMEDIATE")
             for sql, rows in steps:
                 cursor.executemany(sql, rows)
+                assert sql is not UPDATE_INVOCATION or cursor.rowcount == len(rows), "a row is gone"
             cursor.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - whatever it is, nothing was stored
             if self._connection.in_transaction:

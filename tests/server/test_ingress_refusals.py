@@ -180,3 +180,25 @@ async def test_content_rules(
         assert response.status_code == 200
     else:
         assert refused(response) == (400, f"input validation error: {complaint}")
+
+
+async def test_server_that_cannot_go_on(rooms: Rooms) -> None:
+    """Without a processor the ingress is 503 and the admin API too."""
+    rooms.requests.fail(OSError("the disk is full"))
+    response = await rooms.ingress.get("/Greeter/none")
+    assert refused(response) == (503, "internal routing error: the disk is full")
+    response = await rooms.admin.patch(f"/invocations/{INV}/kill")
+    assert (response.status_code, response.json()["message"]) == (503, "the disk is full")
+
+
+async def test_bug(rooms: Rooms) -> None:
+    """A bug behind the rooms is a 500 in the shape of all errors, here and there."""
+
+    def broken(command: object) -> None:
+        raise RuntimeError("a bug")
+
+    rooms.processor.answers = broken
+    response = await rooms.ingress.get("/Greeter/none")
+    assert refused(response) == (500, "internal server error")
+    response = await rooms.admin.patch(f"/invocations/{INV}/kill")
+    assert (response.status_code, response.json()["message"]) == (500, "internal server error")

@@ -8,7 +8,7 @@ import pytest
 
 from rtour.engine.actions import NotFound, Outcome, Respond, Verdict
 from rtour.engine.commands import Cancel, Command
-from rtour.server.requests import Overloaded, Requests
+from rtour.server.requests import Overloaded, Requests, Unavailable
 
 
 async def test_answers_find_their_requests() -> None:
@@ -53,10 +53,25 @@ async def test_cancelled_waiters_are_forgotten() -> None:
 
 
 async def test_fail() -> None:
-    """When no answer can come any more, waiters hear of it."""
+    """When no answer can come any more, those who wait and those who come hear of it."""
     requests = Requests(lambda command: None, 1)
     task = asyncio.get_running_loop().create_task(requests.ask(lambda number: Cancel("a", number)))
     await asyncio.sleep(0)
-    requests.fail(ConnectionError("the processor is gone"))
-    with pytest.raises(ConnectionError):
+    requests.fail(OSError("the disk is full"))
+    with pytest.raises(Unavailable, match="the disk is full"):
         await task
+    with pytest.raises(Unavailable, match="the disk is full"):
+        await requests.ask(lambda number: Cancel("b", number))
+
+
+async def test_refuse() -> None:
+    """A command that could not be carried out fails its own request only."""
+    requests = Requests(lambda command: None, 1)
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(requests.ask(lambda number: Cancel("a", number))) for _ in range(2)]
+    await asyncio.sleep(0)
+    requests.refuse(1, RuntimeError("a bug"))
+    with pytest.raises(RuntimeError, match="a bug"):
+        await tasks[0]
+    requests.resolve(Respond(2, NotFound("a")))
+    assert await tasks[1] == NotFound("a")

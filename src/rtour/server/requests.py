@@ -29,6 +29,10 @@ class Overloaded(RtourError):  # noqa: N818 - reads as the fact it reports
         super().__init__("too many requests, the ingress is overloaded. Retry later.")
 
 
+class Unavailable(RtourError):  # noqa: N818
+    """No answer will come: the server cannot go on."""
+
+
 class Requests:
     """Numbers and waiters of the requests under way.
 
@@ -43,6 +47,7 @@ class Requests:
         self._next = first_id
         self._pending_max = pending_max
         self._waiting: dict[int, asyncio.Future[Response]] = {}
+        self._failure: str | None = None
 
     @property
     def pending(self) -> int:
@@ -50,6 +55,8 @@ class Requests:
 
     async def ask(self, make: Callable[[int], Command]) -> Response:
         """Propose `make(number)` and wait; a cancelled waiter is forgotten, the command is not."""
+        if self._failure is not None:
+            raise Unavailable(self._failure)
         if len(self._waiting) >= self._pending_max:
             raise Overloaded
         number = self._next
@@ -75,7 +82,8 @@ class Requests:
             answer.set_exception(error)
 
     def fail(self, error: Exception) -> None:
-        """Let every waiter fail: the processor is gone and no answer will come."""
+        """Let every waiter fail, now and later: the processor is gone."""
+        self._failure = str(error)
         for answer in self._waiting.values():
             if not answer.done():
-                answer.set_exception(error)
+                answer.set_exception(Unavailable(self._failure))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from random import Random
 from typing import Final, Protocol
@@ -24,8 +25,10 @@ from rtour.server.admin.router import NEWEST, OLDEST, MethodNotAllowedError, Rou
 from rtour.server.admin.services import ServiceEndpoints
 from rtour.server.registration import Registration, RegistrationError
 from rtour.server.registry import Registry
-from rtour.server.requests import Overloaded, Requests
+from rtour.server.requests import Overloaded, Requests, Unavailable
 from rtour.server.web import Reply, Request, text_reply
+
+_log = logging.getLogger(__name__)
 
 # What clients may ask for by version; all of it is off here.
 _FEATURES: Final = dict.fromkeys(
@@ -109,6 +112,11 @@ class Admin:
             answer = refusal(AdminError(429, str(error)))
             answer.headers.append((b"retry-after", b"1"))
             return answer
+        except Unavailable as error:
+            return refusal(AdminError(503, str(error)))
+        except Exception:  # noqa: BLE001 - a bug costs one request, in the shape of all errors
+            _log.exception("%s %s failed", request.method, request.path)
+            return refusal(AdminError(500, "internal server error"))
 
 
 class _ServerEndpoints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Final
@@ -21,8 +22,10 @@ from rtour.server.ingress.replies import (
 )
 from rtour.server.ingress.results import Results
 from rtour.server.registry import Registry
-from rtour.server.requests import Overloaded, Requests
+from rtour.server.requests import Overloaded, Requests, Unavailable
 from rtour.server.web import JSON, Headers, Reply, Request
+
+_log = logging.getLogger(__name__)
 
 _CORS: Final[Headers] = [
     (b"vary", b"origin, access-control-request-method, access-control-request-headers"),
@@ -72,6 +75,11 @@ class Ingress:
         except Overloaded as error:
             reply = refusal(IngressError(429, str(error)))
             reply.headers.append(_RETRY_AFTER)
+        except Unavailable as error:
+            reply = refusal(IngressError(503, f"internal routing error: {error}"))
+        except Exception:  # noqa: BLE001 - a bug costs one request, in the shape of all errors
+            _log.exception("%s %s failed", request.method, request.path)
+            reply = refusal(IngressError(500, "internal server error"))
         reply.headers += _CORS
         origin = request.header(b"origin")
         if origin is not None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 
 import httpx
 import pytest
 
+from tests.conformance.program import op
 from tests.conformance.sites import kinds, standing_site
 from tests.conformance.world import Site
 
@@ -136,15 +138,19 @@ async def test_a_client_that_leaves_early(shared: Site) -> None:
 
 
 async def test_a_client_that_does_not_wait(shared: Site) -> None:
-    """A complete request runs to its end though its client has gone."""
-    tag = "nobody-waits"
-    program = f'[{{"op":"run","name":"r","tag":"{tag}"}}]'.encode()
+    """What has begun runs to its end though its client has gone."""
+    steps = [
+        op("effect", tag="begun"),
+        op("gate", name="nobody-waits"),
+        op("effect", tag="ended"),
+    ]
+    program = json.dumps(steps).encode()
     async with line(shared) as one:
-        head = request(
-            "/Svc/run", "content-type: application/json", f"content-length: {len(program)}"
-        )
-        await one.send(head + program)
-    assert await shared.outside.effect(tag)
+        length = f"content-length: {len(program)}"
+        await one.send(request("/Svc/run", "content-type: application/json", length) + program)
+        await shared.outside.effect("begun")
+    shared.outside.open_gate("nobody-waits")
+    assert await shared.outside.effect("ended")
 
 
 @pytest.mark.parametrize(

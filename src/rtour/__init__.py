@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from rtour.sdk import futures as _futures
+    from rtour.sdk import ingress as _ingress
     from rtour.sdk.combinators import all_succeeded as all_succeeded
     from rtour.sdk.combinators import any_succeeded as any_succeeded
     from rtour.sdk.combinators import as_completed as as_completed
@@ -44,6 +45,11 @@ if TYPE_CHECKING:
     from rtour.sdk.exceptions import TerminalError as TerminalError
     from rtour.sdk.exceptions import is_internal_exception as is_internal_exception
     from rtour.sdk.futures import SendHandle as SendHandle
+    from rtour.sdk.ingress import HttpError as HttpError
+    from rtour.sdk.ingress import create_client as create_client
+    from rtour.sdk.ingress import create_sync_client as create_sync_client
+    from rtour.sdk.logs import RestateLoggingFilter as RestateLoggingFilter
+    from rtour.sdk.logs import getLogger as getLogger
     from rtour.sdk.options import InvocationRetryPolicy as InvocationRetryPolicy
     from rtour.sdk.runs import RunOptions as RunOptions
     from rtour.sdk.services import Service as Service
@@ -51,6 +57,8 @@ if TYPE_CHECKING:
     from rtour.sdk.services import Workflow as Workflow
     from rtour.sdk.serving import serve as serve
 
+    RestateClient = _ingress.Client
+    RestateClientSendHandle = _ingress.SendResult
     RestateDurableCallFuture = _futures.CallFuture
     RestateDurableFuture = _futures.DurableFuture
     RestateDurableSleepFuture = _futures.SleepFuture
@@ -61,9 +69,11 @@ _HOMES: Final = {
     "DurablePromise": "context_signals",
     "DurableTimeoutError": "exceptions",
     "Endpoint": "endpoint",
+    "HttpError": "ingress",
     "InvocationRetryPolicy": "options",
     "ObjectContext": "context",
     "ObjectSharedContext": "context",
+    "RestateLoggingFilter": "logs",
     "RetryableError": "exceptions",
     "RunOptions": "runs",
     "ScopedContext": "context_calls",
@@ -79,7 +89,10 @@ _HOMES: Final = {
     "any_succeeded": "combinators",
     "app": "endpoint",
     "as_completed": "combinators",
+    "create_client": "ingress",
+    "create_sync_client": "ingress",
     "gather": "combinators",
+    "getLogger": "logs",
     "is_internal_exception": "exceptions",
     "race": "combinators",
     "select": "combinators",
@@ -87,15 +100,40 @@ _HOMES: Final = {
     "wait_completed": "combinators",
 }
 _RENAMED: Final = {
+    "RestateClient": ("ingress", "Client"),
+    "RestateClientSendHandle": ("ingress", "SendResult"),
     "RestateDurableCallFuture": ("futures", "CallFuture"),
     "RestateDurableFuture": ("futures", "DurableFuture"),
     "RestateDurableSleepFuture": ("futures", "SleepFuture"),
 }
 
+_SUBMODULES: Final = frozenset(
+    {
+        "asyncio",
+        "client_types",
+        "context",
+        "context_managers",
+        "endpoint",
+        "exceptions",
+        "extensions",
+        "handler",
+        "logging",
+        "object",
+        "retry_policy",
+        "serde",
+        "server_context",
+        "service",
+        "workflow",
+    }
+)
+"""The official SDK's module names, reachable as attributes as there."""
+
 __all__ = sorted([*_HOMES, *_RENAMED])  # noqa: PLE0605 - the table is the list
 
 
 def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return import_module(f"rtour.{name}")
     home, attribute = _RENAMED.get(name) or (_HOMES.get(name), name)
     if home is None:
         raise AttributeError(f"module 'rtour' has no attribute {name!r}")

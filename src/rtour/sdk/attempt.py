@@ -67,6 +67,7 @@ class Attempt:
         check_payloads: bool = True,
     ) -> None:
         self.handler = handler
+        self.target = f"{handler.service_tag.name}/{handler.name}"
         self.headers = headers
         self.vm = VM(version, check_payloads)
         self.runs = Runs(self.vm, self._on_run_ended)
@@ -216,8 +217,7 @@ class Attempt:
         elif is_internal_exception(error):
             self.vm.fail(_INTERNAL, str(error), stacktrace)
         else:
-            target = f"{self.handler.service_tag.name}/{self.handler.name}"
-            _LOG.error("%s failed, the server will retry: %r", target, error, exc_info=error)
+            _LOG.error("%s failed, the server will retry: %r", self.target, error, exc_info=error)
             self.vm.fail(_INTERNAL, repr(error), stacktrace)
 
     # --- what contexts, clients and futures share --------------------------------------------

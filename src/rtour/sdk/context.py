@@ -176,7 +176,7 @@ class Context(Calls, Signals):
         hint = options.type_hint if options.type_hint is not None else returned
         serde = resolve(options.serde, hint)
         run = self._vm.sys_run(name)
-        closure = Closure(action, serde, options.policy(), copy_context())
+        closure = Closure(name, action, serde, options.policy(), copy_context())
         self._attempt.runs.add(run, closure)
         return LeafFuture(self._attempt, run, cast("Decode[T]", decode_with(serde)))
 

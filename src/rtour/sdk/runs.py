@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import logging
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from rtour.sdk.vm import VM, RunFailure, RunRetryPolicy
 T = TypeVar("T")
 RunAction = Callable[..., Awaitable[T]] | Callable[..., T]
 
+_LOG: Final = logging.getLogger("rtour.sdk")
 _DEFAULTS: Final = RunRetryPolicy()
 _LAST_RESORT_CODE: Final = 500
 
@@ -81,6 +83,7 @@ def _ms(duration: timedelta | None) -> int | None:
 class Closure:
     """A side effect, ready to run."""
 
+    name: str
     action: Callable[[], Any]
     serde: Serde[Any]
     policy: RunRetryPolicy | None
@@ -131,6 +134,7 @@ class Runs:
             metadata = tuple((error.metadata or {}).items())
             self._vm.propose_run(run, m.Failure(error.status_code, error.message, metadata))
         except Exception as error:  # noqa: BLE001 - it is the user's code
+            _LOG.warning("ctx.run %r failed: %r", closure.name, error, exc_info=error)
             elapsed_ms = int((self._loop.time() - began) * 1000)
             self._vm.propose_run_failure(run, _failure(error), closure.policy, elapsed_ms)
         except BaseException as error:

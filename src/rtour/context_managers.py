@@ -1,0 +1,5 @@
+"""`contextvar`, under the official SDK's module name."""
+
+from rtour.sdk.extensions import contextvar
+
+__all__ = ["contextvar"]

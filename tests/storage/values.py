@@ -165,3 +165,10 @@ def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
         return connection.execute(sql).fetchall()
     finally:
         connection.close()
+
+
+async def fill(storage: Storage, first: int, last: int) -> None:
+    """Commit a running invocation of each number."""
+    for number in range(first, last + 1):
+        storage.write([c.PutInvocation(invocation(number))], sequence=number, at=number)
+    await committed(storage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -66,7 +67,9 @@ class Terminal:
             sleep=self.sleep or _no_sleep,
             transport=self.server.transport(),
         )
-        code = run(list(argv), world)
+        # Help is Typer's to print, and it knows only the process's own stdout.
+        with contextlib.redirect_stdout(out):
+            code = run(list(argv), world)
         return Result(code, out.text(), err.text())
 
 

@@ -109,6 +109,31 @@ GLOBAL_PARAMS = _global_params()
 GLOBAL_NAMES = frozenset(str(param.name) for param in GLOBAL_PARAMS)
 
 
+def _metavar(param: Any) -> str:
+    """What stands for a parameter's value: its own word, its choices, or its type."""
+    choices = param.type_descriptor.choices
+    word = param.metavar or ("|".join(str(each.value) for each in choices) if choices else None)
+    word = word or (str(param.name).upper() if param.param_type_name == "argument" else "TEXT")
+    return (
+        word if param.required or word.startswith("[") or param.opts[0][0] == "-" else f"[{word}]"
+    )
+
+
+def _names(param: Any) -> str:
+    names = ", ".join(sorted(param.opts, key=len))
+    return names if param.is_flag else f"{names} {_metavar(param)}"
+
+
+def _meaning(param: Any) -> str:
+    default = param.default
+    shown = default not in (None, False) and not param.is_flag
+    return f"{param.help or ''} [default: {default:g}]".strip() if shown else param.help or ""
+
+
+def _first_sentence(text: str | None) -> str:
+    return (text or "").split("\n\n", 1)[0].replace("\n", " ")
+
+
 class _Helpful:
     """Help in the order in which people read: examples, what it does, the rest."""
 
@@ -125,20 +150,26 @@ class _Helpful:
             formatter.write("\n")
             formatter.write_text(self.help.split("\f", 1)[0])
         formatter.write("\n")
-        usage = [piece for piece in ctx.command.collect_usage_pieces(ctx) if piece]
-        formatter.write_usage(ctx.command_path, " ".join(usage))
-        for kind, title in (("argument", "Arguments"), ("option", "Options")):
-            records = [
-                param.get_help_record(ctx)
-                for param in self.params
-                if param.param_type_name == kind and param.name not in GLOBAL_NAMES
-            ]
-            if records := [record for record in records if record]:
+        arguments = [each for each in self.params if each.param_type_name == "argument"]
+        options = [
+            each
+            for each in self.params
+            if each.param_type_name == "option"
+            and each.name not in GLOBAL_NAMES
+            and not each.hidden
+        ]
+        pieces = ["[OPTIONS]", *(_metavar(each) for each in arguments)]
+        pieces += ["COMMAND [ARGS]..."] if commands else []
+        formatter.write_usage(ctx.command_path, " ".join(pieces))
+        explained = [(_metavar(each), each.help) for each in arguments if each.help]
+        named = [(_names(each), _meaning(each)) for each in options]
+        for title, records in (("Arguments", explained), ("Options", named)):
+            if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
         if commands:
             with formatter.section("Commands"):
-                formatter.write_dl([(each.name, each.get_short_help_str(70)) for each in commands])
+                formatter.write_dl([(each.name, _first_sentence(each.help)) for each in commands])
         formatter.write("\nOptions of every command (-o, -e, -y, --columns …): rtour --help\n")
 
 
@@ -215,10 +246,16 @@ class Root(Group):
         return load(entry) if entry else None
 
     def find(self, name: str, names: Sequence[str]) -> str | None:
+        del names
         for entry in entries():
             if name == entry.name or name in entry.aliases:
                 return entry.name
-        return super().find(name, names)
+        found = [
+            entry.name
+            for entry in entries()
+            if any(each.startswith(name) for each in (entry.name, *entry.aliases))
+        ]
+        return found[0] if name and len(found) == 1 else None
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         del ctx

@@ -1,0 +1,133 @@
+"""One working command line for every command there is; `test_contract` holds all to the manners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rtour.cli.frontpage import entries
+from rtour.cli.tree import Command, Group, load, root
+from tests.cli.fake_server import FakeServer
+
+# Brought by others, with tests of their own: they run servers, services and screens.
+ELSEWHERE = {"up", "server", "serve", "ui", "tour", "time", "replay", "dev", "world"}
+
+CASES: dict[str, list[str]] = {
+    "info": [],
+    "doctor": [],
+    "why": ["{pending}"],
+    "sql": ["SELECT name, ty FROM sys_service ORDER BY name"],
+    "call": ["Greeter/greet", '"Ada"'],
+    "send": ["Greeter/greet", '"Ada"', "--delay", "1h"],
+    "example": [],
+    "deployments list": ["--extra"],
+    "deployments describe": ["{deployment}"],
+    "deployments register": ["localhost:9999", "--yes"],
+    "deployments remove": ["{deployment}", "--force", "--yes"],
+    "services list": [],
+    "services describe": ["CartObject"],
+    "services status": [],
+    "services config view": ["Signup"],
+    "services config patch": ["CartObject", "--inactivity-timeout", "5m", "--yes"],
+    "services config edit": ["CartObject", "--yes"],
+    "invocations list": ["--all"],
+    "invocations describe": ["{called}"],
+    "invocations tree": ["{called}"],
+    "invocations watch": [],
+    "invocations attach": ["{completed}"],
+    "invocations wait": ["{completed}"],
+    "invocations cancel": ["{suspended}", "--yes"],
+    "invocations kill": ["{suspended}", "--yes"],
+    "invocations purge": ["{completed}", "--yes"],
+    "invocations pause": ["{backing-off}", "--yes"],
+    "invocations resume": ["{paused}", "--yes"],
+    "invocations restart-as-new": ["{completed}", "--yes"],
+    "awakeables resolve": ["{awakeable}", '"approved"'],
+    "awakeables reject": ["{awakeable}", "not now"],
+    "kv get": ["CartObject", "Mary"],
+    "kv list": ["CartObject"],
+    "kv set": ["CartObject", "Bob", "tickets=[]", "--yes"],
+    "kv edit": ["CartObject", "Mary", "--yes"],
+    "kv patch": ["CartObject", "Bob", '[{"op": "add", "path": "/n", "value": 1}]', "--yes"],
+    "kv clear": ["CartObject/Mary", "--yes"],
+    "subscriptions list": [],
+    "subscriptions describe": ["{subscription}"],
+    "subscriptions create": ["kafka://main/orders", "service://Greeter/greet", "--yes"],
+    "subscriptions delete": ["{subscription}", "--yes"],
+    "kafka-clusters list": [],
+    "kafka-clusters describe": ["main"],
+    "kafka-clusters create": ["other", "bootstrap.servers=localhost:9092", "--yes"],
+    "kafka-clusters patch": ["main", "--set", "client.id=x", "--yes"],
+    "kafka-clusters edit": ["main", "--yes"],
+    "kafka-clusters delete": ["main", "--yes"],
+    "config list-environments": [],
+    "config use-environment": ["local"],
+    "config add-environment": ["staging"],
+    "config view": [],
+    "config edit": [],
+    "completions generate": ["bash"],
+    "completions install": ["fish", "--yes"],
+}
+
+# What comes out is no record: a payload, a script, or nothing but an edited file.
+RAW = {"completions generate", "config edit"}
+# Runs until ctrl-C.
+ENDLESS = {"invocations watch"}
+# Works, or is meant to work, without any server.
+LOCAL = {
+    "info",
+    "example",
+    "completions generate",
+    "completions install",
+    "config list-environments",
+    "config use-environment",
+    "config add-environment",
+    "config view",
+    "config edit",
+}
+
+
+def leaves() -> dict[str, Command]:
+    """Every command of the tree that is not somebody else's, by its full name."""
+    found: dict[str, Command] = {}
+    for entry in entries():
+        if entry.name not in ELSEWHERE:
+            found.update(_leaves(entry.name, load(entry)))
+    return found
+
+
+def _leaves(name: str, command: Any) -> Iterator[tuple[str, Command]]:
+    if not isinstance(command, Group):
+        yield name, command
+        return
+    for each in command.commands.values():
+        yield from _leaves(f"{name} {each.name}", each)
+
+
+def argv(server: FakeServer, name: str) -> list[str]:
+    """The command line of a case, with ids of this server."""
+    known = {
+        "{deployment}": server.admin["/deployments"]["deployments"][0]["id"],
+        "{called}": server.id_of("CartObject/Mary/addTicket"),
+        "{awakeable}": "sign_1spcNDL2kymFq2Vmx7O66l1z7iRToRNclAAAAEQ",
+        "{subscription}": "sub_1aaaaaaaaaaaaaaaaaaaaaa",
+    }
+    for status in ("pending", "suspended", "completed", "backing-off", "paused"):
+        known[f"{{{status}}}"] = server.ids(status)[0]
+    return [*name.split(), *(known.get(word, word) for word in CASES[name])]
+
+
+def furnish(server: FakeServer) -> None:
+    """What the cases expect beyond the recorded world."""
+    server.clusters["main"] = {"bootstrap.servers": "localhost:9092"}
+    server.subscriptions.append(
+        {
+            "id": "sub_1aaaaaaaaaaaaaaaaaaaaaa",
+            "source": "kafka://main/orders",
+            "sink": "service://Greeter/greet",
+            "options": {"client.id": "x"},
+        }
+    )
+
+
+__all__ = ["CASES", "ELSEWHERE", "ENDLESS", "LOCAL", "RAW", "argv", "furnish", "leaves", "root"]

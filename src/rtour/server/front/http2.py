@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import cast
@@ -203,6 +204,7 @@ class Http2Connection(asyncio.Protocol):
         self._forget(event.stream_id)
 
     def _on_closed(self, _event: ngh2.ConnectionClosed) -> None:
+        self._closing = True
         self._transport.close()
         self._deadline.set(self._limits.write_timeout_s)
 
@@ -237,14 +239,15 @@ class Http2Connection(asyncio.Protocol):
             stream.task = None
             self._send(stream_id, reply, b"" if empty else reply.body)
             return
-        self._head(stream_id, reply, end=empty)
-        if not empty:
-            await self._stream(stream_id, reply)
+        await self._stream(stream_id, reply, empty=empty)
 
     def _send(self, stream_id: int, reply: Reply, body: bytes) -> None:
-        self._head(stream_id, reply, end=not body, length=len(body))
-        if body:
-            self._connection.send_data(stream_id, body, end_stream=True)
+        try:
+            self._head(stream_id, reply, end=not body, length=len(body))
+            if body:
+                self._connection.send_data(stream_id, body, end_stream=True)
+        except ngh2.NGH2Error as error:
+            _log.debug("a reply came too late: %s", error)
         self._flush_soon()
 
     def _head(self, stream_id: int, reply: Reply, *, end: bool, length: int | None = None) -> None:
@@ -252,28 +255,35 @@ class Http2Connection(asyncio.Protocol):
         if length is not None and reply.status != 204:
             fields.append((b"content-length", b"%d" % length))
         self._connection.send_response(stream_id, fields, end_stream=end)
-        self._flush_soon()
 
-    async def _stream(self, stream_id: int, reply: Reply) -> None:
-        assert not isinstance(reply.body, bytes)
+    async def _stream(self, stream_id: int, reply: Reply, *, empty: bool) -> None:
         try:
-            async for chunk in reply.body:
-                if stream_id not in self._streams:
-                    return
-                self._connection.send_data(stream_id, chunk)
-                self._flush_soon()
-                while self._connection.queued_body_size(stream_id) > self._limits.send_buffer_bytes:
-                    self._room.clear()
-                    await self._room.wait()
-                    if stream_id not in self._streams:
-                        return
+            self._head(stream_id, reply, end=empty)
+            if not empty:
+                await self._send_chunks(stream_id, reply)
+        except ngh2.NGH2Error as error:
+            _log.debug("a reply came too late: %s", error)
         except Exception:  # noqa: BLE001 - whatever it was, the client must not take it for the end
             _log.exception("a reply broke off")
-            self._connection.reset_stream(stream_id, ErrorCode.INTERNAL_ERROR)
-        else:
+            with contextlib.suppress(ngh2.NGH2Error):
+                self._connection.reset_stream(stream_id, ErrorCode.INTERNAL_ERROR)
+        self._flush_soon()
+
+    async def _send_chunks(self, stream_id: int, reply: Reply) -> None:
+        assert not isinstance(reply.body, bytes)
+        async for chunk in reply.body:
+            if stream_id not in self._streams:
+                return
+            self._connection.send_data(stream_id, chunk)
+            self._flush_soon()
+            while self._connection.queued_body_size(stream_id) > self._limits.send_buffer_bytes:
+                self._room.clear()
+                await self._room.wait()
+                if stream_id not in self._streams:
+                    return
+        if stream_id in self._streams:
             self._streams[stream_id].task = None
             self._connection.end_stream(stream_id)
-        self._flush_soon()
 
     def _refuse(self, stream_id: int, stream: _Stream, reply: Reply) -> None:
         """Answer before the request is complete; what is still sent is dropped."""

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import socket
-from typing import cast
+from typing import Protocol, cast
 
 from rtour.errors import RtourError
 from rtour.server.front.answering import Shared, Stoppable
 from rtour.server.front.http1 import Http1Connection
-from rtour.server.front.http2 import Http2Connection
 from rtour.server.front.limits import Deadline, FrontLimits
 from rtour.server.web import App
 
+_log = logging.getLogger(__name__)
+
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _BACKLOG = 1024
+
+
+class _Connection(Stoppable, Protocol):
+    """Either version's connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
+
+    def data_received(self, data: bytes) -> None: ...
 
 
 class FrontError(RtourError):
@@ -46,15 +56,25 @@ class _Sniffer(asyncio.Protocol):
         if self._seen[:size] != _PREFACE[:size]:
             self._hand_over(Http1Connection(self._front.shared, self._front.lost))
         elif size == len(_PREFACE):
-            self._hand_over(Http2Connection(self._front.shared, self._front.lost))
+            self._begin_http2()
+
+    def _begin_http2(self) -> None:
+        try:
+            from rtour.server.front.http2 import Http2Connection  # noqa: PLC0415 - see below
+        except ImportError as error:  # ngh2 has no wheel for this platform: HTTP/1.1 still works
+            _log.warning("an HTTP/2 client was turned away: %s", error)
+            self._transport.abort()
+            return
+        self._hand_over(Http2Connection(self._front.shared, self._front.lost))
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._deadline.close()
         self._front.lost(self)
 
-    def _hand_over(self, connection: Http1Connection | Http2Connection) -> None:
+    def _hand_over(self, connection: _Connection) -> None:
         self._deadline.close()
         self._front.replace(self, connection)
+        assert isinstance(connection, asyncio.Protocol)
         self._transport.set_protocol(connection)
         connection.connection_made(self._transport)
         connection.data_received(self._seen)

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+import uvloop
 
 from rtour.server.transport import HttpTransport, TransportLimits
 from rtour.server.transport.codec import CodecFactory
@@ -14,6 +15,16 @@ from rtour.server.transport.codec_h2 import HyperH2Codec
 from rtour.server.transport.codec_ngh2 import Ngh2Codec
 
 MakeTransport = Callable[..., HttpTransport]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[asyncio.DefaultEventLoopPolicy(), uvloop.EventLoopPolicy()],
+    ids=["asyncio", "uvloop"],
+)
+def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
+    """Run every test on both event loops: their timing differs, and with it what races show."""
+    return request.param
 
 
 @pytest.fixture(params=[Ngh2Codec, HyperH2Codec], ids=["ngh2", "h2"])

@@ -160,7 +160,7 @@ async def test_a_response_before_the_request_ended(make_transport: MakeTransport
 
 async def test_a_slow_reader_stops_the_peer(make_transport: MakeTransport) -> None:
     """Unread bytes stay below the buffer limit plus one read; all arrive in the end."""
-    total = 20 << 20
+    total = 6 << 20
     limit = 1 << 20
 
     async def script(wire: Wire) -> None:

@@ -361,7 +361,7 @@ async def test_an_answer_that_ends_first_releases_the_stream(
 async def test_idle_connections_close(make_h2_transport: MakeTransport) -> None:
     """A connection without exchanges closes after the idle limit."""
     async with peer(h2_echo) as it:
-        transport = make_h2_transport(idle_timeout_s=0.05, connect_timeout_s=0.05)
+        transport = make_h2_transport(idle_timeout_s=0.1)
         exchange = await transport.open(it.http2, "/", [], end=True)
         assert await read_all(exchange) == b""
         await it.all_closed()
@@ -383,9 +383,7 @@ async def test_silence_is_fine_while_pings_are_answered(make_h2_transport: MakeT
                 session.connection.send_data(event.stream_id, event.data)
 
     async with peer(script) as it:
-        transport = make_h2_transport(
-            connect_timeout_s=0.02, ping_interval_s=0.02, ping_timeout_s=0.4
-        )
+        transport = make_h2_transport(ping_interval_s=0.02, ping_timeout_s=0.4)
         exchange = await transport.open(it.http2, "/", [])
         await exchange.head()
         while len(pings) < 2:

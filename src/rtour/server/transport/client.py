@@ -79,8 +79,11 @@ class HttpTransport:
     async def close(self) -> None:
         """Close every connection; open exchanges end in `StreamLost`."""
         self._closed = True
-        for pool in self._pools.values():
-            await pool.close()
+        pools = [*self._pools.values()]
+        for pool in pools:
+            pool.close()
+        for pool in pools:
+            await pool.wait_closed()
 
     def _pool(self, origin: Origin) -> Pool:
         pool = self._pools.get(origin)

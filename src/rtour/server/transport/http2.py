@@ -39,7 +39,7 @@ class Http2Stream:
         self.exchange = exchange
         self.stream_id = stream_id
         self.received_before = connection.received_count
-        self.reused = connection.settled
+        self.reused = connection.settled and connection.request_count > 0
         self.unread = 0
 
     def send(self, data: bytes) -> None:
@@ -80,7 +80,7 @@ class Http2Connection(asyncio.Protocol):
         self.settled = False
         self._flush_due = False
         self._paused = False
-        self._requests = 0
+        self.request_count = 0
         self._unread = 0
         self._window_for_unread = 0
         self._pinged = False
@@ -121,8 +121,8 @@ class Http2Connection(asyncio.Protocol):
             self._codec.send(stream_id, body, end=end)
         stream = self._streams[stream_id] = Http2Stream(self, exchange, stream_id)
         exchange.attach(stream)
-        self._requests += 1
-        if self._requests >= self._limits.h2_requests_per_connection_max:
+        self.request_count += 1
+        if self.request_count >= self._limits.h2_requests_per_connection_max:
             self._retire()
         self._schedule_flush()
 
@@ -157,7 +157,7 @@ class Http2Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._schedule_flush()
-        self._timer = self._loop.call_later(self._limits.connect_timeout_s, self._check_settled)
+        self._timer = self._loop.call_later(self._limits.connect_timeout_s, self._give_up_unsettled)
 
     def data_received(self, data: bytes) -> None:
         self.received_count += 1
@@ -186,7 +186,9 @@ class Http2Connection(asyncio.Protocol):
     # codec.Sink --------------------------------------------------------------------------
 
     def on_settings(self, streams_max: int) -> None:
-        self.settled = True
+        if not self.settled:
+            self.settled = True
+            self._tick()
         self.streams_max = min(self._limits.h2_streams_max, streams_max)
         self._on_change(self)
 
@@ -258,10 +260,10 @@ class Http2Connection(asyncio.Protocol):
         opening = self._opening + data
         if opening.startswith(b"HTTP/1.1"):
             self._shut(Http1Only("the peer speaks HTTP/1.1, not HTTP/2 with prior knowledge"))
-        elif opening.startswith(b"HTTP/1."):
-            self._shut(BadPeer("the peer speaks HTTP/1.0"))
         elif len(opening) < _FRAME_HEADER_BYTES:
             self._opening = opening
+        elif opening.startswith(b"HTTP/1."):
+            self._shut(BadPeer("the peer speaks HTTP/1.0"))
         elif opening[3] != _SETTINGS_FRAME:
             self._shut(BadPeer(f"the peer does not speak HTTP/2: it sent {opening[:24]!r}"))
         else:
@@ -354,18 +356,17 @@ class Http2Connection(asyncio.Protocol):
         unseen = stream.reused and untouched and isinstance(reason, str)
         stream.exchange.on_lost(reason, unseen=unseen)
 
-    def _check_settled(self) -> None:
-        if self.settled:
-            self._tick()
-        else:
-            seconds = self._limits.connect_timeout_s
-            self._shut(ConnectFailed(f"the peer said nothing for {seconds:g} s after connecting"))
+    def _give_up_unsettled(self) -> None:
+        seconds = self._limits.connect_timeout_s
+        self._shut(ConnectFailed(f"the peer said nothing for {seconds:g} s after connecting"))
 
     def _tick(self) -> None:
         """Close when idle for long; ask with PING when an exchange runs in silence."""
+        if self._timer is not None:
+            self._timer.cancel()
         limits = self._limits
         idle_left_s = self._idle_since + limits.idle_timeout_s - self._loop.time()
-        delay_s = limits.ping_interval_s
+        delay_s = min(limits.ping_interval_s, limits.idle_timeout_s)
         if not self._streams:
             if idle_left_s <= 0:
                 self._shut("idle")

@@ -78,17 +78,21 @@ class Pool:
                 return
             await self._connect_shared()
 
-    async def close(self) -> None:
-        """Close every connection and wait until they are gone."""
+    def close(self) -> None:
+        """Close every connection and refuse new exchanges."""
         self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
         if self._connecting is not None:
             self._connecting.cancel()
-            await asyncio.wait([self._connecting])
-        closing = [connection.closed for connection in self._open]
         for connection in [*self._open]:
             connection.close("the transport was closed")
+
+    async def wait_closed(self) -> None:
+        """Wait until the connections are gone."""
+        if self._connecting is not None:
+            await asyncio.wait([self._connecting])
+        closing = [connection.closed for connection in self._open]
         if closing:
             await asyncio.wait(closing)
 

@@ -197,7 +197,7 @@ class Rooms:
             self.random,
             lambda id_: self.invocations[id_].target if id_ in self.invocations else None,
         )
-        admin = Admin(
+        self.admin_app = Admin(
             self.registry,
             self.registration,
             self.requests,
@@ -211,7 +211,7 @@ class Rooms:
             transport=AppTransport(ingress), base_url="http://127.0.0.1:8080"
         )
         self.admin = httpx.AsyncClient(
-            transport=AppTransport(admin), base_url="http://127.0.0.1:9070"
+            transport=AppTransport(self.admin_app), base_url="http://127.0.0.1:9070"
         )
 
     async def _query(self, sql: str, accept: str | None) -> Reply:

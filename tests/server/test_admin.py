@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rtour.server.web import Request
 from tests.server.openapi_references import references
 from tests.server.rooms import Rooms
 
@@ -74,6 +75,12 @@ async def test_no_route(rooms: Rooms, path: str) -> None:
     response = await rooms.admin.get(path)
     assert response.status_code == 404
     assert response.json()["restate_code"] is None
+
+
+async def test_asterisk(rooms: Rooms) -> None:
+    """`OPTIONS *` has no path at all."""
+    reply = await rooms.admin_app(Request("OPTIONS", "*", "", []))
+    assert reply.status == 404
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,7 @@ DELAY = "bad delay query parameter, must be a ISO8601 duration: "
             "unrecognized codec version"),
         ),
         ("GET", f"/restate/invocation/{INV}/foo", 404, "not found"),
+        ("GET", "/restate/invocation/foo/output", 400, "bad invocation id 'foo': bad format"),
         (
             "GET",
             f"/restate/invocation/{INV}",

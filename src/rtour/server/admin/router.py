@@ -52,7 +52,7 @@ class Router:
             self._table.append((pattern.split("/")[1:], methods))
 
     def find(self, method: str, path: str) -> Found:
-        version, parts = _version(path.split("/")[1:])
+        version, parts = _version(path.split("/")[1:] or [""])
         for pattern, methods in self._table:
             if len(pattern) != len(parts):
                 continue

@@ -102,9 +102,6 @@ class Results:
             if verb not in VERBS:
                 raise not_found()
             self._only_get(request)
-            # A service that is not there is likelier than an id that looks like a name.
-            if not rest[0].startswith("inv_"):
-                service_at(self._registry, rest[0])
             return await self._ask(verb, _checked(rest[0]))
         service = service_at(self._registry, rest[0])
         if len(rest) != (4 if service.keyed else 3) or verb not in VERBS:

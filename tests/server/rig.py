@@ -48,9 +48,16 @@ def counter(key: str = "k", *, shared: bool = False) -> Target:
 class Rig:
     """`transport` is the service, `ask` the client."""
 
-    def __init__(self, clock: VirtualClock, *, version: int = 6, concurrent: int = 1000) -> None:
+    def __init__(
+        self,
+        clock: VirtualClock,
+        *,
+        version: int = 6,
+        concurrent: int = 1000,
+        storage: MemoryStorage | None = None,
+    ) -> None:
         self.clock = clock
-        self.storage = MemoryStorage()
+        self.storage = storage or MemoryStorage()
         self.transport = ScriptedTransport()
         self.limits = AttemptLimits()
         self.policy = RetryPolicy(max_attempts=3)

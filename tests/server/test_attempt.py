@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from msgspec.structs import replace
 
-from rtour.engine.actions import Finished, NotReady, Outcome, Verdict
+from rtour.engine.actions import Finished, NotReady, Outcome, StartAttempt, Verdict
 from rtour.engine.commands import Cancel, GetOutput, Kill, Pause, Resume
 from rtour.engine.commands import Signal as SignalCommand
 from rtour.engine.model import RequestSink, Status
@@ -17,6 +17,7 @@ from rtour.protocol import messages as m
 from rtour.protocol.framing import frame
 from rtour.protocol.messages import Combinator, End, Future, MessageType, Output, Value
 from rtour.server.transport import ConnectFailed, StreamLost
+from rtour.storage.memory import MemoryStorage
 from tests.server.rig import Rig, counter, greeter
 from tests.server.scripted import ScriptedExchange
 from tests.virtual_time import VirtualClock, run
@@ -505,5 +506,22 @@ def test_output_of_a_running_one_is_not_ready() -> None:
         await rig.attempt()
         answer = await rig.ask(lambda number: GetOutput(id_, RequestSink(number)))
         assert answer == NotReady(id_)
+
+    on_rig(scenario)
+
+
+def test_a_pause_asked_for_before_a_restart_takes_hold_after_it() -> None:
+    """A recovered invocation with a pause on order makes no further attempt."""
+
+    async def scenario(rig: Rig) -> None:
+        id_, _ = rig.invoke(greeter())
+        await rig.attempt()
+        rig.propose(Pause(id_))
+        await rig.settled()
+        after = Rig(rig.clock, storage=MemoryStorage(rig.storage.durable))
+        for invocation in after.storage.recover().running:
+            after.invoker.start_attempt(StartAttempt(invocation))
+        assert await after.status(id_) is Status.PAUSED
+        assert after.transport.waiting == 0
 
     on_rig(scenario)

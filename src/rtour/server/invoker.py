@@ -134,7 +134,10 @@ class Invoker:
             activation = self._active[invocation.id] = Activation(invocation)
         activation.invocation = invocation
         activation.attempt = None
-        if action.delay_ms:
+        if invocation.pause_requested:  # asked for before a restart of the server
+            del self._active[invocation.id]
+            self._world.propose(AttemptPaused(invocation.id, invocation.attempt))
+        elif action.delay_ms:
             activation.next_retry_at = self._world.clock.now_ms() + action.delay_ms
             loop = asyncio.get_running_loop()
             activation.handle = loop.call_later(

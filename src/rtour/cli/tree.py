@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from enum import StrEnum
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -19,6 +20,8 @@ from rtour.cli.coercion import speed_up
 from rtour.cli.diagnostics import CliError
 from rtour.cli.frontpage import Entry, entries, page
 from rtour.cli.wording import TimeFormat
+
+VALUE_WORDS: dict[Any, str] = {int: "N", float: "NUMBER", Path: "PATH"}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -113,7 +116,9 @@ def _metavar(param: Any) -> str:
     """What stands for a parameter's value: its own word, its choices, or its type."""
     choices = param.type_descriptor.choices
     word = param.metavar or ("|".join(str(each.value) for each in choices) if choices else None)
-    word = word or (str(param.name).upper() if param.param_type_name == "argument" else "TEXT")
+    if word is None and param.param_type_name == "argument":
+        word = str(param.name).upper()
+    word = word or VALUE_WORDS.get(param.type_descriptor.annotation, "TEXT")
     return (
         word if param.required or word.startswith("[") or param.opts[0][0] == "-" else f"[{word}]"
     )
@@ -284,8 +289,8 @@ def load(entry: Entry) -> Any:
         ) from error
     if not isinstance(thing, typer.Typer):
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        examples = getattr(thing, "examples", "")
-        single.command(entry.name, cls=Command, epilog=examples or None)(thing)
+        examples = getattr(thing, "examples", f"rtour {entry.name}")
+        single.command(entry.name, cls=Command, epilog=examples)(thing)
         thing = single
     command = typer.main.get_command(thing)
     command.name = entry.name

@@ -1,0 +1,132 @@
+"""`rtour up`: a server and the terminal UI, in one command."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from rtour.cli.diagnostics import CliError, ExitCode
+from rtour.cli.session import Session, session_of
+from rtour.cli.settings import Setting, state_home
+from rtour.cli.tree import examples
+from rtour.cli.ui import open_ui
+
+READY_WITHIN_S = 20.0
+LOOK_EVERY_S = 0.05
+STOP_WITHIN_S = 10.0
+DEFAULT_INGRESS_PORT, DEFAULT_ADMIN_PORT = 8080, 9070
+
+
+@examples("rtour up\nrtour up --no-ui\nrtour up --use-random-ports --ephemeral")
+def up(
+    ctx: typer.Context,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="Default: ./rtour-data")
+    ] = None,
+    ephemeral: Annotated[
+        bool, typer.Option("--ephemeral", help="Keep nothing when it stops.")
+    ] = False,
+    ingress_port: Annotated[
+        int, typer.Option("--ingress-port", metavar="N")
+    ] = DEFAULT_INGRESS_PORT,
+    admin_port: Annotated[int, typer.Option("--admin-port", metavar="N")] = DEFAULT_ADMIN_PORT,
+    use_random_ports: Annotated[
+        bool, typer.Option("-r", "--use-random-ports", help="Any two free ports.")
+    ] = False,
+    no_ui: Annotated[bool, typer.Option("--no-ui", help="Only the server, in front.")] = False,
+    retain: Annotated[bool, typer.Option("--retain", hidden=True)] = False,
+) -> None:
+    """Starts a server and opens the terminal UI on it; leaving the UI stops the server.
+
+    Data is kept in ./rtour-data unless --ephemeral is given. Without a terminal, or with --no-ui,
+    the server runs in front until ctrl-C.
+    """
+    del retain  # the official CLI's flag: here data is kept unless one says otherwise
+    session = session_of(ctx)
+    if use_random_ports:
+        ingress_port, admin_port = _free_ports()
+    if no_ui or not session.world.stdout.isatty():
+        from rtour.cli.server import server  # noqa: PLC0415 - loads the whole server
+
+        server(data=data, ephemeral=ephemeral, ingress_port=ingress_port, admin_port=admin_port)
+        return
+    words = ["--ingress-port", str(ingress_port), "--admin-port", str(admin_port)]
+    words += ["--data", str(data)] if data else []
+    words += ["--ephemeral"] if ephemeral else []
+    session.settings = msgspec.structs.replace(
+        session.settings,
+        admin_url=Setting(f"http://127.0.0.1:{admin_port}", "rtour up"),
+        ingress_url=Setting(f"http://127.0.0.1:{ingress_port}", "rtour up"),
+    )
+    with _server(session, words):
+        open_ui(session)
+
+
+@contextmanager
+def _server(session: Session, words: list[str]) -> Iterator[None]:
+    """The server as a child: it has its own log and signals, the UI has the terminal."""
+    log = state_home(session.world.env) / "server.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        child = subprocess.Popen(  # noqa: S603 - this very program
+            [sys.executable, "-m", "rtour.cli", "server", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        with session.progress("starting the server"):
+            asyncio.run(_ready(session, child, log))
+        yield
+    finally:
+        child.terminate()
+        try:
+            child.wait(STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+async def _ready(session: Session, child: subprocess.Popen[bytes], log: Path) -> None:
+    from rtour.client import Client, Unreachable  # noqa: PLC0415
+
+    async with Client(session.settings.connection(session.options)) as client:
+        try:
+            async with asyncio.timeout(READY_WITHIN_S):
+                while True:
+                    if child.poll() is not None:
+                        raise _failed("the server did not start", log)
+                    try:
+                        await client.admin.version()
+                    except Unreachable:
+                        await session.world.sleep(LOOK_EVERY_S)
+                    else:
+                        return
+        except TimeoutError as error:
+            raise _failed(f"the server was not ready after {READY_WITHIN_S:g}s", log) from error
+
+
+def _failed(what: str, log: Path) -> CliError:
+    last = log.read_text("utf-8", "replace").strip().splitlines()[-1:]
+    return CliError(
+        f"{what}: {last[0] if last else 'it said nothing'}",
+        hint=f"the whole log is in {log}; rtour up --use-random-ports avoids taken ports",
+        exit_code=ExitCode.FAILED,
+    )
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1]), int(other.getsockname()[1])

@@ -95,6 +95,15 @@ DELAY = "bad delay query parameter, must be a ISO8601 duration: "
             "/restate/invocation/:invocation_target/:idempotency_key/output or "
             "/restate/invocation/:invocation_target/:idempotency_key/attach"),
         ),
+        (
+            "GET",
+            "/restate/invocation",
+            400,
+            ("bad path, expected either /restate/invocation/:invocation_id/output or "
+            "/restate/invocation/:invocation_id/attach or "
+            "/restate/invocation/:invocation_target/:idempotency_key/output or "
+            "/restate/invocation/:invocation_target/:idempotency_key/attach"),
+        ),
         ("POST", f"/restate/invocation/{INV}/output", 405, "method not allowed"),
         ("GET", "/restate/invocation/Nope/k/add/zz/attach", 404, NO_SERVICE),
         ("GET", "/restate/invocation/Nope/x/attach", 404, NO_SERVICE),

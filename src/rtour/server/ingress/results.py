@@ -95,9 +95,9 @@ class Results:
 
     async def by_invocation(self, request: Request, parts: list[str]) -> Reply:
         """`/restate/invocation/{id}/attach`, or a target and its idempotency key for the id."""
-        _, *rest, verb = parts
-        if not rest:
+        if len(parts) < 3:
             raise IngressError(400, INVOCATION_FORM)
+        _, *rest, verb = parts
         if len(rest) == 1:
             if verb not in VERBS:
                 raise not_found()

@@ -92,6 +92,8 @@ class HyperH2Codec:
 
     def reset(self, stream_id: int, code: int) -> None:
         self._bodies.pop(stream_id, None)
+        if self._dead:
+            return
         try:
             self._connection.reset_stream(stream_id, code)
         except h2.exceptions.StreamClosedError:
@@ -103,7 +105,7 @@ class HyperH2Codec:
 
     def widen(self, unread: int) -> None:
         # h2 only grows a window; it stays as wide as it was ever needed.
-        if unread > self._widened:
+        if unread > self._widened and not self._dead:
             self._connection.increment_flow_control_window(unread - self._widened)
             self._widened = unread
 
@@ -112,7 +114,8 @@ class HyperH2Codec:
         return body.size if body is not None else 0
 
     def ping(self) -> None:
-        self._connection.ping(b"rtour\0\0\0")
+        if not self._dead:
+            self._connection.ping(b"rtour\0\0\0")
 
     def receive(self, data: bytes) -> None:
         if self._dead:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -29,45 +26,13 @@ from rtour.engine.model import (
 )
 from rtour.protocol import messages as m
 from rtour.protocol.framing import encode_payload
-from rtour.storage.introspection import TABLES, Introspection, LiveAttempt, open_introspection
-from rtour.storage.sqlite import SqliteStorage
+from rtour.storage.introspection import TABLES, LiveAttempt
 
 from . import values as v
+from .sql import Stored
 
 CART = Target("Cart", "add", "ada", ServiceType.VIRTUAL_OBJECT, HandlerType.EXCLUSIVE)
 INV = ids.make_invocation_id(ids.key_partition("ada"), 7)
-
-
-class Stored:
-    """A storage with its SQL side, and what the invoker would know."""
-
-    def __init__(self, folder: Path) -> None:
-        self.storage = SqliteStorage(folder)
-        self.live: list[LiveAttempt] = []
-        self.sql: Introspection = open_introspection(self.storage.path, lambda: self.live)
-        self.sequence = 0
-
-    async def write(self, *changes: c.Change) -> None:
-        self.sequence += 1
-        self.storage.write(changes, sequence=self.sequence, at=1)
-        await v.committed(self.storage)
-
-    def rows(self, sql: str) -> list[dict[str, object]]:
-        cursor = self.sql.rows(sql)
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-    def row(self, sql: str) -> dict[str, object]:
-        (row,) = self.rows(sql)
-        return {name: value for name, value in row.items() if value is not None}
-
-
-@pytest.fixture
-async def stored(tmp_path: Path) -> AsyncIterator[Stored]:
-    stored = Stored(tmp_path / "data")
-    yield stored
-    stored.sql.close()
-    stored.storage.close()
 
 
 def test_every_table_can_be_read_and_every_column_is_explained(stored: Stored) -> None:
@@ -353,48 +318,3 @@ async def test_deployments_and_services_come_from_the_registry(stored: Stored) -
         "ty": "virtual_object",
         "deployment_id": "dp_1",
     }
-
-
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "DELETE FROM main.invocation",
-        "DROP VIEW sys_invocation",
-        "CREATE TABLE t (a)",
-        "ATTACH ':memory:' AS other",
-        "PRAGMA query_only = OFF",
-        "INSERT INTO temp.live_attempt (id) VALUES ('x')",
-        "VACUUM INTO '/dev/null'",
-    ],
-)
-async def test_nothing_but_reading_is_allowed(stored: Stored, sql: str) -> None:
-    """Whatever else a statement does, it is refused, also after a query of live columns."""
-    await stored.write(c.PutInvocation(v.invocation(1)))
-    assert stored.rows("SELECT count(*) AS n FROM sys_invocation") == [{"n": 1}]
-    with pytest.raises(sqlite3.DatabaseError):
-        stored.sql.rows(sql).fetchall()
-    assert stored.rows("SELECT count(*) AS n FROM sys_invocation") == [{"n": 1}]
-
-
-@pytest.mark.parametrize(
-    "condition", ["status = 'running'", "status != 'completed'", f"id = '{INV}'"]
-)
-async def test_finished_invocations_do_not_slow_down_questions_about_living_ones(
-    stored: Stored, condition: str
-) -> None:
-    """Such queries go by an index, or rule the finished rows out before reading any."""
-    finished = v.invocation(1, status=Status.COMPLETED, completed_at=1)
-    await stored.write(
-        *(c.PutInvocation(v.replace(finished, id=f"inv_{n}", number=n)) for n in range(1, 2000))
-    )
-    for what in ("id, target", "count(*)"):
-        effort = 0
-
-        def step() -> None:
-            nonlocal effort
-            effort += 1
-
-        stored.sql.connection.set_progress_handler(step, 1)
-        stored.rows(f"SELECT {what} FROM sys_invocation WHERE {condition}")
-        stored.sql.connection.set_progress_handler(None, 1)
-        assert 0 < effort < 1000

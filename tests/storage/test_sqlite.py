@@ -143,10 +143,10 @@ async def test_timers_on_their_way_out_are_not_given(storage: SqliteStorage) -> 
 async def test_the_log_starts_over_while_writing_goes_on(folder: Path) -> None:
     """Checkpoints keep up with a writer that never pauses: the log's file stops growing."""
     storage = SqliteStorage(folder, SqliteSettings(sync=False, checkpoint_rows=100))
-    log = f"{storage.path}-wal"
+    log = Path(f"{storage.path}-wal")
     number, size = 0, -1
     async with asyncio.timeout(30):
-        while size != (size := os.stat(log).st_size):
+        while size != (size := v.size(log)):
             await v.fill(storage, number + 1, number := number + 20)
     assert v.rows(storage.path, "SELECT count(*) FROM invocation") == [(number,)]
     storage.close()

@@ -172,3 +172,7 @@ async def fill(storage: Storage, first: int, last: int) -> None:
     for number in range(first, last + 1):
         storage.write([c.PutInvocation(invocation(number))], sequence=number, at=number)
     await committed(storage)
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size

@@ -7,6 +7,7 @@ a few microseconds; each of the others serves a query that would else read all r
 
     invocation_live     what runs, waits or sleeps: recovery, and every listing of unfinished work
     invocation_expiry   what may be forgotten: the cleaner
+    invocation_created  the newest first: every list for people
 
 Instants are milliseconds since the epoch. Structured values that SQL also looks into are JSON
 text; state patches hold bytes and are msgpack.
@@ -74,6 +75,7 @@ _FIRST_TABLES = (
     _INVOCATION,
     "CREATE INDEX invocation_live ON invocation (status) WHERE status != 'completed'",
     "CREATE INDEX invocation_expiry ON invocation (expires_at) WHERE expires_at IS NOT NULL",
+    "CREATE INDEX invocation_created ON invocation (created_at)",
     """
     CREATE TABLE journal (
         number INTEGER NOT NULL,

@@ -10,6 +10,7 @@ Values are SQLite's; `columns.Type` says how to read them. The dialect, JSON and
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,7 +19,13 @@ import msgspec
 
 from rtour.storage.introspection.columns import Column, Table, Type
 from rtour.storage.introspection.functions import register
-from rtour.storage.introspection.invocations import FILL_LIVE, LIVE_TABLE, LiveAttempt
+from rtour.storage.introspection.invocations import (
+    FILL_LIVE,
+    LIVE_TABLE,
+    SYS_INVOCATION,
+    SYS_INVOCATION_BY_STATUS,
+    LiveAttempt,
+)
 from rtour.storage.introspection.tables import TABLES
 
 __all__ = [
@@ -40,6 +47,8 @@ _ALLOWED = frozenset(
     }
 )
 _CACHE_KIB = 2048
+# A guess is enough: either view gives the same rows.
+_BY_STATUS = re.compile(r"""\bstatus["`\]]?\s*(=|!|<|in\b|not\b)""", re.IGNORECASE)
 
 
 def _authorize(action: int, *_: object) -> int:
@@ -54,20 +63,25 @@ class Introspection:
     ) -> None:
         self.connection = connection
         self._live = live
+        self._invocations = SYS_INVOCATION
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> sqlite3.Cursor:
         """Run one statement that only reads; `live` is asked in the calling thread."""
-        connection = self.connection
         if "sys_invocation" in sql.lower():
-            self._copy_live()
-        connection.set_authorizer(_authorize)
-        return connection.execute(sql, parameters)
+            self._prepare(SYS_INVOCATION_BY_STATUS if _BY_STATUS.search(sql) else SYS_INVOCATION)
+        self.connection.set_authorizer(_authorize)
+        return self.connection.execute(sql, parameters)
 
-    def _copy_live(self) -> None:
+    def _prepare(self, invocations: Table) -> None:
+        """Copy what the invoker knows, and let `sys_invocation` read its rows the faster way."""
         connection = self.connection
         connection.set_authorizer(None)
         connection.execute("PRAGMA query_only = OFF")
         connection.execute("BEGIN")
+        if invocations is not self._invocations:
+            connection.execute(f"DROP VIEW temp.{invocations.name}")
+            connection.execute(invocations.view())
+            self._invocations = invocations
         connection.execute("DELETE FROM temp.live_attempt")
         connection.executemany(FILL_LIVE, map(msgspec.structs.astuple, self._live()))
         connection.execute("COMMIT")

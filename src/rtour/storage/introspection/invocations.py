@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from rtour.engine.model import Struct
 from rtour.storage.introspection.columns import Column, Table, partition_key
 
@@ -235,9 +237,17 @@ _STORED_STATUS = Column(
     "i.status",
 )
 
+SYS_INVOCATION = Table(
+    "sys_invocation",
+    "Every invocation that is known: accepted and not yet forgotten.",
+    (_ID, _VQUEUE, *_IDENTITY, *_PROGRESS, *_LIVE, _SHOWN_STATUS, *_RESULT),
+    (("FROM main.invocation i LEFT JOIN temp.live_attempt l ON l.id = i.id", {}),),
+)
+
 # Finished invocations are many and living ones few. As a source of their own, the living ones are
-# found by their partial index, and a condition on the status rules out the other source at once.
-_LIVING_ROWS = (
+# found by their index, and a condition on the status rules out the other source before any of its
+# rows is read. But SQLite counts and sorts two sources ten times as slowly as one.
+_LIVING = (
     "FROM main.invocation i LEFT JOIN temp.live_attempt l ON l.id = i.id "
     "WHERE i.status != 'completed'"
 )
@@ -245,16 +255,15 @@ _FINISHED: dict[str, str] = {
     "status": "'completed'",
     **{column.name: "NULL" for column in (*_LIVE, *_PROGRESS[-3:])},
 }
-
-SYS_INVOCATION = Table(
-    "sys_invocation",
-    "Every invocation that is known: accepted and not yet forgotten.",
-    (_ID, _VQUEUE, *_IDENTITY, *_PROGRESS, *_LIVE, _SHOWN_STATUS, *_RESULT),
-    (
-        (_LIVING_ROWS, {}),
+SYS_INVOCATION_BY_STATUS = replace(
+    SYS_INVOCATION,
+    sources=(
+        (_LIVING, {}),
         ("FROM main.invocation i WHERE i.status = 'completed'", _FINISHED),
     ),
 )
+"""The same rows as `SYS_INVOCATION`, for queries with a condition on the status."""
+
 SYS_INVOCATION_STATUS = Table(
     "sys_invocation_status",
     "The stored half of `sys_invocation`.",

@@ -190,13 +190,17 @@ class Attempt:
     async def _call(self, context: InvocationContext) -> bytes:
         io = self.handler.io
         arguments = (context, self._input(context.input.value)) if io.takes_input else (context,)
+        if not self.handler.context_managers:
+            return io.output_serde.serialize(await self._user_code(arguments))
         async with AsyncExitStack() as stack:
             for enter in self.handler.context_managers:
                 await stack.enter_async_context(enter())
-            value = self.handler.fn(*arguments)
-            if inspect.isawaitable(value):
-                value = await value
+            value = await self._user_code(arguments)
         return io.output_serde.serialize(value)
+
+    async def _user_code(self, arguments: tuple[Any, ...]) -> Any:
+        value = self.handler.fn(*arguments)
+        return await value if inspect.isawaitable(value) else value
 
     def _input(self, body: bytes) -> Any:
         try:

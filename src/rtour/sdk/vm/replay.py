@@ -17,7 +17,6 @@ from rtour.protocol import messages as m
 JOURNAL_MISMATCH: Final = 570
 
 _IGNORED: Final[dict[type, frozenset[str]]] = {
-    m.Input: frozenset({"headers", "value", "name"}),
     m.Sleep: frozenset({"wake_up_time", "result_completion_id"}),
     m.OneWayCall: frozenset({"invoke_time"}),
 }
@@ -38,7 +37,7 @@ def matches(recorded: m.Command, attempted: m.Command, check_payloads: bool) -> 
     kind = type(attempted)
     if type(recorded) is not kind:
         return False
-    if recorded == attempted:
+    if kind is m.Input or recorded == attempted:
         return True
     if kind not in _IGNORED and (check_payloads or kind not in _PAYLOADS):
         return False

@@ -55,7 +55,7 @@ def on_cancel(view: View, record: Record, command: Cancel) -> Decision:
         return decision.outcome(
             command.request_id,
             Verdict.CONFLICT,
-            f"The invocation '{command.id}' is already completed, there is nothing to cancel",
+            f"The invocation '{command.id}' was already completed.",
         )
     if invocation.status in WAITING:
         _erase(view, invocation, CANCELED, decision)
@@ -79,7 +79,7 @@ def on_kill(view: View, record: Record, command: Kill) -> Decision:
         return decision.outcome(
             command.request_id,
             Verdict.CONFLICT,
-            f"The invocation '{command.id}' is already completed, there is nothing to kill",
+            f"The invocation '{command.id}' was already completed.",
         )
     if invocation.status in WAITING:
         _erase(view, invocation, KILLED, decision)
@@ -116,7 +116,7 @@ def on_pause(view: View, record: Record, command: Pause) -> Decision:
         return decision.outcome(
             command.request_id,
             Verdict.CONFLICT,
-            f"The invocation '{command.id}' is not running",
+            f"The invocation '{command.id}' is not running, cannot be paused.",
         )
     decision.actions.append(PauseAttempt(invocation.id, invocation.attempt))
     decision.put(replace(invocation, pause_requested=True, modified_at=record.at))
@@ -144,22 +144,19 @@ def on_resume(view: View, record: Record, command: Resume) -> Decision:
 def _why_not_resume(invocation: Invocation, command: Resume) -> Outcome | None:
     id_ = invocation.id
     if invocation.status in WAITING:
-        return Outcome(Verdict.TOO_EARLY, f"The invocation '{id_}' has not started yet")
+        return Outcome(
+            Verdict.TOO_EARLY,
+            f"The invocation '{id_}' is either inboxed or scheduled, cannot be resumed.",
+        )
     if invocation.status is Status.COMPLETED:
-        return Outcome(Verdict.CONFLICT, f"The invocation '{id_}' is already completed")
+        return Outcome(Verdict.CONFLICT, f"The invocation '{id_}' is completed, cannot be resumed.")
     if command.deployment_id is None:
         return None
-    if invocation.status is Status.INVOKED:
+    if invocation.status is Status.INVOKED or invocation.deployment_id is None:
         return Outcome(
             Verdict.CONFLICT,
-            f"The invocation '{id_}' is running: its deployment cannot be changed. "
-            "Pause it first, then resume it on the other deployment",
-        )
-    if invocation.deployment_id is None:
-        return Outcome(
-            Verdict.CONFLICT,
-            f"The invocation '{id_}' is not bound to a deployment yet: "
-            "it will run on the latest one anyway",
+            f"The invocation '{id_}' is still running or the deployment id is not pinned yet, "
+            "deployment id cannot be changed.",
         )
     return None
 
@@ -232,7 +229,10 @@ def on_restart_as_new(view: View, record: Record, command: RestartAsNew) -> Deci
         return decision
     prefix = _copied(view.entries(invocation), command.from_index)
     if prefix is None:
-        message = f"An entry up to {command.from_index} has no completion in the journal"
+        message = (
+            f"The prefix of the journal '{command.id}' up to 'from' (included) contains some "
+            "Commands without respective Completions."
+        )
         return decision.outcome(command.request_id, Verdict.INVALID, message)
     copy = _restarted(record, command, invocation, prefix)
     for entry in prefix:
@@ -245,13 +245,24 @@ def on_restart_as_new(view: View, record: Record, command: RestartAsNew) -> Deci
 def _why_not_restart(invocation: Invocation, command: RestartAsNew) -> Outcome | None:
     id_ = invocation.id
     if invocation.status in WAITING:
-        return Outcome(Verdict.TOO_EARLY, f"The invocation '{id_}' has not started yet")
+        return Outcome(
+            Verdict.TOO_EARLY,
+            f"The invocation '{id_}' cannot be restarted because it's not running yet.",
+        )
     if invocation.status is not Status.COMPLETED:
-        return Outcome(Verdict.CONFLICT, f"The invocation '{id_}' is still running")
+        return Outcome(Verdict.CONFLICT, f"The invocation '{id_}' is still running.")
     if invocation.target.is_workflow_run:
-        return Outcome(Verdict.UNPROCESSABLE, "Restarting workflows is not supported")
+        return Outcome(
+            Verdict.UNPROCESSABLE,
+            f"Restarting the invocation '{id_}' is not supported. Restarting workflows is not "
+            "supported, and restarting invocations created using the old service protocol.",
+        )
     if invocation.journal_length == 0:
-        return Outcome(Verdict.GONE, f"The journal of '{id_}' is gone, its input with it")
+        return Outcome(
+            Verdict.GONE,
+            f"The invocation '{id_}' cannot be restarted because the input is not available. "
+            "This indicates that the journal was already purged, or not retained at all.",
+        )
     if command.from_index >= invocation.journal_length:
         last = invocation.journal_length - 1
         return Outcome(Verdict.INVALID, f"The journal of '{id_}' ends with entry {last}")
@@ -347,5 +358,5 @@ def _absent(decision: Decision, id_: str, request_id: int) -> Decision:
 
 def _not_completed(decision: Decision, id_: str, request_id: int) -> Decision:
     return decision.outcome(
-        request_id, Verdict.CONFLICT, f"The invocation '{id_}' is not yet completed"
+        request_id, Verdict.CONFLICT, f"The invocation '{id_}' is not yet completed."
     )

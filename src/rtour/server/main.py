@@ -18,7 +18,7 @@ from typing import Any, Self
 from rtour.clock import Clock, SystemClock
 from rtour.engine import actions as a
 from rtour.engine.commands import Command
-from rtour.engine.model import Invocation, Target
+from rtour.engine.model import Invocation, RequestSink, Target
 from rtour.errors import RtourError
 from rtour.server.admin.app import About, Admin
 from rtour.server.attempt import AttemptLimits
@@ -239,8 +239,13 @@ class Server:
         """A command changed nothing: whoever waits for it must not wait for ever."""
         if hasattr(command, "attempt") and hasattr(command, "id"):
             self.invoker.report_defect(command.id, error)
-        request_id = getattr(command, "request_id", 0) or getattr(command, "accept_request_id", 0)
-        if request_id:
+        sink = getattr(command, "sink", None)
+        waiting = (
+            getattr(command, "request_id", 0),
+            getattr(command, "accept_request_id", 0),
+            sink.request_id if isinstance(sink, RequestSink) else 0,
+        )
+        for request_id in filter(None, waiting):
             self.requests.refuse(request_id, error)
 
     def _on_fatal(self, error: BaseException) -> None:

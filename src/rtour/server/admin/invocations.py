@@ -19,7 +19,7 @@ from rtour.engine.commands import (
     RestartAsNew,
     Resume,
 )
-from rtour.engine.model import Invocation
+from rtour.engine.model import Invocation, Status
 from rtour.errors import InvalidId
 from rtour.server.admin import bodies
 from rtour.server.admin.bodies import AdminError, bad_field, bad_query
@@ -113,8 +113,11 @@ class Operations:
                     400, f"The query parameter 'deployment' is invalid. Reason: {error}"
                 ) from error
         invocation = self._invocation(id_)
-        if invocation is None or (choice == "latest" and invocation.deployment_id is None):
-            return None  # the engine knows best, or whoever is not bound runs on the latest anyway
+        if invocation is None:
+            return None  # the engine says so
+        unbound = invocation.deployment_id is None and invocation.status is not Status.INVOKED
+        if choice == "latest" and unbound:
+            return None  # it runs on the latest anyway
         if choice == "latest":
             deployment = self._registry.latest_deployment(invocation.target.service)
         else:
@@ -122,8 +125,7 @@ class Operations:
         if deployment is None:
             raise AdminError(
                 400,
-                f"The query parameter 'deployment' is invalid. Reason: there is no deployment "
-                f"'{choice}' for '{invocation.target.service}'",
+                f"The given deployment was not found when trying to resume the invocation '{id_}'.",
             )
         version = invocation.protocol_version
         low, high = deployment.min_protocol_version, deployment.max_protocol_version

@@ -20,14 +20,15 @@ from rtour.engine.model import (
     Target,
 )
 from rtour.protocol.messages import Header, Value
-from rtour.server.attempt import Attempt, AttemptLimits, Progress, Route
+from rtour.server.attempt import Attempt
+from rtour.server.attempt_terms import AttemptLimits, Progress, Route
 from rtour.server.invoker import Invoker, InvokerLimits
 from rtour.server.preconditions import Preconditions
 from rtour.server.processor import Processor
 from rtour.server.requests import Requests
 from rtour.server.retries import RetryPolicy
 from rtour.server.timers import Timers
-from rtour.server.transport import Endpoint, Exchange
+from rtour.server.transport import Endpoint
 from rtour.storage.memory import MemoryStorage
 from tests.server.scripted import ScriptedExchange, ScriptedTransport
 from tests.virtual_time import VirtualClock
@@ -81,9 +82,6 @@ class Rig:
 
     def sign(self, _path: str, _key: str | None, /) -> tuple[tuple[str, str], ...]:
         return ()
-
-    def discard(self, _exchange: Exchange, /) -> None:
-        pass
 
     def route(self, _invocation: Invocation) -> Route:
         return self.route_

@@ -54,6 +54,9 @@ class ScriptedExchange:
             self._head.set_exception(error)
         self._chunks.put_nowait(error)
 
+    def discard(self, within_s: float) -> None:
+        self.end_request()
+
     async def drain_send(self) -> None:
         pass
 

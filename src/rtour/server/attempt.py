@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
-from rtour.clock import Clock
-from rtour.engine.commands import Command, ProposeRun, StoreEntry
+from rtour.engine.commands import ProposeRun, StoreEntry
 from rtour.engine.model import Entry, Invocation
 from rtour.errors import ProtocolError
 from rtour.ids import invocation_id_to_bytes, random_seed
@@ -34,82 +31,13 @@ from rtour.protocol.messages import (
     Suspension,
 )
 from rtour.server.attempt_errors import AttemptFailure, failure, from_head, from_service
-from rtour.server.preconditions import Preconditions
-from rtour.server.transport import Endpoint, Exchange, Transport
-from rtour.storage import Storage
+from rtour.server.attempt_terms import AttemptWorld, Ended, Progress, Route, Suspended
+from rtour.server.transport import Exchange
 
 log = logging.getLogger("rtour.attempt")
 
 CONTENT_TYPE = "application/vnd.restate.invocation.v%d"
 COMMAND_TYPES = range(0x0400, 0x8000)
-
-
-class Route(msgspec.Struct, frozen=True):
-    """Where and how an attempt runs: a deployment's address and its handler's settings.
-
-    `duplex` keeps the request open for notifications; otherwise every wait is a suspension.
-    """
-
-    deployment_id: str
-    endpoint: Endpoint
-    protocol_version: int
-    duplex: bool
-    headers: tuple[tuple[str, str], ...] = ()
-    inactivity_timeout_ms: int = 60_000
-    abort_timeout_ms: int = 600_000
-    eager_state: bool = True
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """What the SDK is told of earlier attempts since the journal last grew."""
-
-    failures: int = 0
-    since_last_entry_ms: int = 0
-
-
-class Ended(msgspec.Struct, frozen=True):
-    """The service sent End."""
-
-
-class Suspended(msgspec.Struct, frozen=True):
-    """The service waits; `delivered` entries had been given to it when its input was closed."""
-
-    awaiting_on: Future
-    delivered: int
-
-
-class AttemptLimits(msgspec.Struct, frozen=True):
-    message_bytes_max: int = 32 << 20
-    eager_state_bytes_max: int = 32 << 20
-
-
-class AttemptWorld(Protocol):
-    """What an attempt uses of the server."""
-
-    @property
-    def transport(self) -> Transport: ...
-
-    @property
-    def storage(self) -> Storage: ...
-
-    @property
-    def preconditions(self) -> Preconditions: ...
-
-    @property
-    def clock(self) -> Clock: ...
-
-    @property
-    def limits(self) -> AttemptLimits: ...
-
-    def propose(self, command: Command, /) -> None:
-        """Hand a command to the processor."""
-
-    def sign(self, path: str, key: str | None, /) -> tuple[tuple[str, str], ...]:
-        """Headers that prove the request is ours; none if no key is configured."""
-        ...
-
-    def discard(self, exchange: Exchange, /) -> None:
-        """Take over an exchange whose rest nobody needs."""
 
 
 class Attempt:
@@ -162,8 +90,7 @@ class Attempt:
             try:
                 return await self._converse(exchange)
             finally:
-                exchange.end_request()
-                self._world.discard(exchange)
+                exchange.discard(self._world.limits.discard_timeout_s)
         finally:
             if self._watch is not None:
                 self._watch.cancel()

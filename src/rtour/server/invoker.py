@@ -34,8 +34,9 @@ from rtour.engine.commands import (
 from rtour.engine.model import AttemptError, Invocation
 from rtour.errors import FutureTooDeep, ProtocolError
 from rtour.protocol.messages import ErrorBehavior
-from rtour.server.attempt import Attempt, AttemptWorld, Ended, Progress, Route, Suspended
+from rtour.server.attempt import Attempt
 from rtour.server.attempt_errors import AttemptFailure, failure, from_exception
+from rtour.server.attempt_terms import AttemptWorld, Ended, Progress, Route, Suspended
 from rtour.server.preconditions import Refused
 from rtour.server.retries import RetryPolicy
 from rtour.server.tasks import TaskSet

@@ -21,7 +21,7 @@ from rtour.engine.commands import Command
 from rtour.engine.model import Invocation, RequestSink, Target
 from rtour.errors import RtourError
 from rtour.server.admin.app import About, Admin
-from rtour.server.attempt import AttemptLimits
+from rtour.server.attempt_terms import AttemptLimits
 from rtour.server.catalog import ServiceDefaults
 from rtour.server.cleaner import Cleaner
 from rtour.server.discoverer import HttpDiscoverer
@@ -41,13 +41,12 @@ from rtour.server.routes import Routes, RouteSettings
 from rtour.server.settings import Settings
 from rtour.server.tasks import TaskSet
 from rtour.server.timers import Timers
-from rtour.server.transport import Exchange, HttpTransport, Transport, TransportError
+from rtour.server.transport import HttpTransport, Transport
 from rtour.storage.sqlite import EphemeralStorage, SqliteStorage
 
 log = logging.getLogger("rtour.server")
 
 CLUSTER_NAME = "localcluster"
-DISCARD_TIMEOUT_S = 5.0
 REQUEST_IDS_PER_MS = 1 << 20
 
 
@@ -75,19 +74,6 @@ class World:
         self.limits = limits
         self.propose = propose
         self.sign = sign
-        self.tasks = TaskSet()
-
-    def discard(self, exchange: Exchange) -> None:
-        """Read the rest of a response that nobody needs, so that its connection can be reused."""
-        self.tasks.spawn(self._drain(exchange), "discard")
-
-    async def _drain(self, exchange: Exchange) -> None:
-        try:
-            async with asyncio.timeout(DISCARD_TIMEOUT_S):
-                while await exchange.receive():
-                    pass
-        except (TransportError, TimeoutError):
-            exchange.abort()
 
 
 class Server:
@@ -273,7 +259,6 @@ class Server:
         if hasattr(self, "admin"):
             await self.admin.close(min(grace_s, 1.0))
         if hasattr(self, "_world"):
-            await self._world.tasks.cancel_all()
             await self._transport.close()
         self.storage.close()
 

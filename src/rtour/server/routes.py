@@ -11,8 +11,9 @@ import msgspec
 
 from rtour.engine.model import Invocation
 from rtour.protocol.discovery import ProtocolMode
-from rtour.server.attempt import Attempt, Route
+from rtour.server.attempt import Attempt
 from rtour.server.attempt_errors import failure
+from rtour.server.attempt_terms import Route
 from rtour.server.catalog import Deployment, HandlerMeta
 from rtour.server.registry import Registry
 from rtour.server.retries import RetryPolicy

@@ -45,6 +45,8 @@ class HttpExchange:
     __slots__ = (
         "_channel",
         "_chunks",
+        "_deadline",
+        "_discarding",
         "_draining",
         "_error",
         "_head",
@@ -84,6 +86,8 @@ class HttpExchange:
         self._error: TransportError | None = None
         # Why the stream was lost, while the request may still be sent again.
         self._lost: TransportError | None = None
+        self._discarding = False
+        self._deadline: asyncio.TimerHandle | None = None
         self._reader: asyncio.Future[None] | None = None
         self._draining: asyncio.Future[None] | None = None
         self._reviving: asyncio.Future[None] | None = None
@@ -145,6 +149,20 @@ class HttpExchange:
         self._fail(StreamLost("aborted by us", before_response=self._head is None))
         self._chunks = []
 
+    def discard(self, within_s: float) -> None:
+        self.end_request()
+        unread = sum(map(len, self._chunks))
+        self._chunks = []
+        if self._response_ended or self._error is not None:
+            return
+        if self._head is None or self._channel is None:
+            self.abort()
+            return
+        self._discarding = True
+        self._deadline = self._loop.call_later(within_s, self.abort)
+        if unread:
+            self._channel.consumed(unread)
+
     # What the wire reports ---------------------------------------------------------------
 
     @property
@@ -169,6 +187,10 @@ class HttpExchange:
         _wake(self._reader)
 
     def on_data(self, data: bytes) -> None:
+        if self._discarding:
+            if self._channel is not None:
+                self._channel.consumed(len(data))
+            return
         self._chunks.append(data)
         _wake(self._reader)
 
@@ -176,6 +198,7 @@ class HttpExchange:
         """Note that the response is complete: the stream is gone, unread bytes are kept."""
         self._response_ended = True
         self._channel = None
+        self._forget_deadline()
         _wake(self._reader)
         _wake(self._draining)
 
@@ -214,9 +237,15 @@ class HttpExchange:
             and self.resends < self._limits.resends_max
         )
 
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
     def _fail(self, error: TransportError) -> None:
         if self._error is None and not self._response_ended:
             self._error = error
+        self._forget_deadline()
         self._lost = None
         self._resend = None
         channel, self._channel = self._channel, None

@@ -51,7 +51,8 @@ class TransportLimits(msgspec.Struct, frozen=True):
 class Exchange(Protocol):
     """One request and its response; the two halves are independent.
 
-    One reader at a time. Whoever opens an exchange reads it to its end or calls `abort`.
+    One reader at a time. Whoever opens an exchange reads it to its end, or calls `discard` or
+    `abort`.
     """
 
     def send(self, data: bytes) -> None:
@@ -70,6 +71,12 @@ class Exchange(Protocol):
 
     def abort(self) -> None:
         """Give the exchange up and free what it holds. Idempotent."""
+
+    def discard(self, within_s: float) -> None:
+        """Close our half and let the rest of the response pass unread; abort it after a while.
+
+        The last call on an exchange: it ends by itself, and its connection is used again.
+        """
 
     async def drain_send(self) -> None:
         """Wait until little enough is queued to send more."""

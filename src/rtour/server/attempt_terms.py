@@ -1,0 +1,80 @@
+"""What an attempt is given, what it may use, and how it ends."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from rtour.clock import Clock
+from rtour.engine.commands import Command
+from rtour.protocol.messages import Future
+from rtour.server.preconditions import Preconditions
+from rtour.server.transport import Endpoint, Transport
+from rtour.storage import Storage
+
+
+class Route(msgspec.Struct, frozen=True):
+    """Where and how an attempt runs: a deployment's address and its handler's settings.
+
+    `duplex` keeps the request open for notifications; otherwise every wait is a suspension.
+    """
+
+    deployment_id: str
+    endpoint: Endpoint
+    protocol_version: int
+    duplex: bool
+    headers: tuple[tuple[str, str], ...] = ()
+    inactivity_timeout_ms: int = 60_000
+    abort_timeout_ms: int = 600_000
+    eager_state: bool = True
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """What the SDK is told of earlier attempts since the journal last grew."""
+
+    failures: int = 0
+    since_last_entry_ms: int = 0
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """The service sent End."""
+
+
+class Suspended(msgspec.Struct, frozen=True):
+    """The service waits; `delivered` entries had been given to it when its input was closed."""
+
+    awaiting_on: Future
+    delivered: int
+
+
+class AttemptLimits(msgspec.Struct, frozen=True):
+    message_bytes_max: int = 32 << 20
+    eager_state_bytes_max: int = 32 << 20
+    discard_timeout_s: float = 5.0  # for a service to end its response after its last frame
+
+
+class AttemptWorld(Protocol):
+    """What an attempt uses of the server."""
+
+    @property
+    def transport(self) -> Transport: ...
+
+    @property
+    def storage(self) -> Storage: ...
+
+    @property
+    def preconditions(self) -> Preconditions: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def limits(self) -> AttemptLimits: ...
+
+    def propose(self, command: Command, /) -> None:
+        """Hand a command to the processor."""
+
+    def sign(self, path: str, key: str | None, /) -> tuple[tuple[str, str], ...]:
+        """Headers that prove the request is ours; none if no key is configured."""
+        ...

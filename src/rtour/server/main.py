@@ -42,6 +42,7 @@ from rtour.server.settings import Settings
 from rtour.server.tasks import TaskSet
 from rtour.server.timers import Timers
 from rtour.server.transport import HttpTransport, Transport
+from rtour.storage import Recovered
 from rtour.storage.sqlite import EphemeralStorage, SqliteStorage
 
 log = logging.getLogger("rtour.server")
@@ -192,13 +193,24 @@ class Server:
 
     async def _start(self) -> None:
         """Recover, then open the ports: whoever is answered finds everything in place."""
-        settings = self.settings
+        recovered = self._recover()
+        await self._listen()
+        self._go_on(recovered)
+
+    def _recover(self) -> Recovered:
         recovered = self.storage.recover()
         self.processor.start(recovered)
         self.registry.load(recovered.documents)
+        return recovered
+
+    async def _listen(self) -> None:
+        settings = self.settings
         await self.ingress.listen(settings.host, settings.ingress_port)
         self.admin = self._make_admin()
         await self.admin.listen(settings.host, settings.admin_port)
+
+    def _go_on(self, recovered: Recovered) -> None:
+        """Take up what the server's last life left: attempts, timers, what is to be forgotten."""
         for invocation in recovered.running:
             self.invoker.start_attempt(a.StartAttempt(invocation))
         self.timers.start()

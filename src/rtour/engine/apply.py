@@ -47,7 +47,11 @@ def apply(view: View, record: c.Record) -> Decision:
     decision = HANDLERS[type(command)](view, record, command)
     for change in decision.changes:
         if type(change) is PutInvocation:
-            _assert_allowed(view, command, change.invocation.id, change.invocation.status)
+            invocation = change.invocation
+            if invocation.number == record.sequence:  # made by this record: it was not there
+                _assert_follows(command, invocation.id, None, invocation.status)
+            else:
+                _assert_allowed(view, command, invocation.id, invocation.status)
         elif type(change) is DeleteInvocation:
             _assert_allowed(view, command, change.id, None)
     return decision
@@ -55,7 +59,12 @@ def apply(view: View, record: c.Record) -> Decision:
 
 def _assert_allowed(view: View, command: c.Command, id_: str, after: Status | None) -> None:
     stored = view.invocation(id_)
-    before = stored.status if stored else None
+    _assert_follows(command, id_, stored.status if stored else None, after)
+
+
+def _assert_follows(
+    command: c.Command, id_: str, before: Status | None, after: Status | None
+) -> None:
     assert may_follow(type(command), before, after), (
         f"{type(command).__name__} must not take {id_} from {before} to {after}"
     )

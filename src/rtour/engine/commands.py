@@ -33,7 +33,8 @@ from rtour.protocol.messages import (
 class Invoke(Struct):
     """Start `target` under `id`, now or at `start_at`; a known id gets no second invocation.
 
-    A call sets `sink`, a send sets `accept_request_id` (answered when stored).
+    A call sets `sink`, a send sets `accept_request_id` (answered when stored). `fresh` says that
+    the id was made up for this command, so that nothing stored needs to be looked for.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Invoke(Struct):
     sink: Sink | None = None
     accept_request_id: int = 0
     trace: Trace | None = None
+    fresh: bool = False
 
 
 class Begin(Struct):
@@ -69,6 +71,7 @@ class Callee(Struct):
     target: Target
     completion_retention_ms: int
     journal_retention_ms: int
+    fresh: bool = False
 
 
 class StoreEntry(Struct):

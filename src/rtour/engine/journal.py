@@ -218,6 +218,7 @@ def _invoke(
             idempotency_key=entry.idempotency_key,
             sink=sink,
             trace=caller.trace,
+            fresh=callee.fresh,
         )
     )
     step.notify(

@@ -51,7 +51,7 @@ NO_OUTPUT = Failure(500, "unknown")
 
 def on_invoke(view: View, record: Record, command: Invoke) -> Decision:
     decision = Decision()
-    existing = view.invocation(command.id)
+    existing = None if command.fresh else view.invocation(command.id)
     if existing is not None:
         _join(existing, record, command, decision)
         return decision

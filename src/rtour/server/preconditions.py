@@ -82,7 +82,8 @@ class Preconditions:
         if target.key is None and entry.key:
             raise Refused("RT0017", f"'{service}' takes no key, got '{entry.key}'")
         id_ = invocation_id(target, entry.idempotency_key, self._random, self._clock.now_ms())
-        return Resolved(Callee(id_, target, completion_ms, journal_ms))
+        fresh = is_fresh(target, entry.idempotency_key)
+        return Resolved(Callee(id_, target, completion_ms, journal_ms, fresh))
 
     # --- state and promises ----------------------------------------------------------------------
 
@@ -173,6 +174,11 @@ def invocation_id(target: Target, idempotency_key: str | None, random: Random, a
         else ids.key_partition(target.key)
     )
     return ids.make_invocation_id(partition, ids.ulid(at, random.randbytes(10)))
+
+
+def is_fresh(target: Target, idempotency_key: str | None) -> bool:
+    """Whether `invocation_id` makes an id that nothing else can have."""
+    return idempotency_key is None and not target.is_workflow_run
 
 
 def workflow_id(service: str, key: str) -> str:

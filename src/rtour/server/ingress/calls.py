@@ -24,7 +24,7 @@ from rtour.server.ingress.replies import (
     method_not_allowed,
 )
 from rtour.server.instants import rfc3339_nanos
-from rtour.server.preconditions import invocation_id
+from rtour.server.preconditions import invocation_id, is_fresh
 from rtour.server.registry import Registry
 from rtour.server.requests import Requests
 from rtour.server.web import Reply, Request
@@ -117,6 +117,7 @@ class Calls:
         headers, idempotency_key, trace = _forwarded(request)
         if idempotency_key is not None and target.is_workflow_run:
             raise IngressError(400, _WORKFLOW_KEY)
+        fresh = is_fresh(target, idempotency_key)
         if idempotency_key is None and target.service_type is not ServiceType.WORKFLOW:
             # As the official server does: every result is kept, and can be attached to by id.
             idempotency_key = _ulid_text(ids.ulid(now, self._random.randbytes(10)))
@@ -131,6 +132,7 @@ class Calls:
             journal_retention_ms=journal_ms,
             idempotency_key=idempotency_key,
             trace=trace,
+            fresh=fresh,
         )
 
     def _start_at(self, request: Request, now: int, *, send: bool) -> int | None:
@@ -181,6 +183,7 @@ def _with(
         sink,
         accept_request_id,
         invoke.trace,
+        invoke.fresh,
     )
 
 

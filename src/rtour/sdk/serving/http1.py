@@ -1,20 +1,38 @@
 """HTTP/1.1: one attempt at a time, its answer in chunks.
 
 The answer begins before the request has ended, so that a server which can do so may stream both
-ways here, too.
+ways here, too. Requests that come before their turn wait in a queue.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import httptools
 
 from rtour.sdk.attempt import Attempt
 from rtour.sdk.endpoint import Accepted, Endpoint, Response
+
+_MAX_EARLY: Final = 16
+"""Requests that may wait for their turn on one connection."""
+
+
+class _Request:
+    """A request, as far as it is read."""
+
+    __slots__ = ("body", "complete", "headers", "keep_alive", "ready", "url")
+
+    def __init__(self) -> None:
+        self.url = b""
+        self.headers: dict[str, str] = {}
+        self.body = bytearray()
+        self.ready = False
+        self.complete = False
+        self.keep_alive = True
 
 
 class Http1Connection(asyncio.Protocol):
@@ -25,12 +43,9 @@ class Http1Connection(asyncio.Protocol):
         self._closed = closed
         self._transport: asyncio.Transport
         self._parser: Any = httptools.HttpRequestParser(self)
-        self._url = b""
-        self._headers: dict[str, str] = {}
+        self._requests: deque[_Request] = deque()
+        self._answering: _Request | None = None
         self._attempt: Attempt | None = None
-        self._reading = False
-        self._answering = False
-        self._early = bytearray()
         self._closing = False
 
     # --- asyncio's side ----------------------------------------------------------------------
@@ -39,20 +54,12 @@ class Http1Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
 
     def data_received(self, data: bytes) -> None:
-        if self._answering and not self._reading:  # the next request, early
-            self._early += data
-            return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            if self._answering is None:
+                self._transport.write(_whole(Response(400)))
             self._transport.close()
-        except httptools.HttpParserError:
-            if not self._answering:
-                self._respond(Response(400))
-            self._transport.close()
-
-    def eof_received(self) -> bool:
-        return False
 
     def connection_lost(self, _error: Exception | None) -> None:
         if self._attempt is not None:
@@ -63,43 +70,59 @@ class Http1Connection(asyncio.Protocol):
     # --- the parser's side -------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        self._url = b""
-        self._headers = {}
-        self._reading = True
+        if len(self._requests) >= _MAX_EARLY:
+            self._transport.close()
+        self._requests.append(_Request())
 
     def on_url(self, url: bytes) -> None:
-        self._url += url
+        self._requests[-1].url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._requests[-1].headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        self._answering = True
-        path = self._url.decode("latin-1")
-        answer = self._endpoint.answer(path, self._headers, can_stream=False)
-        if not isinstance(answer, Accepted):
-            self._respond(answer)
-            return
-        self._transport.write(_head(answer, "transfer-encoding: chunked"))
-        self._attempt = answer.begin(self._write_chunk, self._finish)
+        request = self._requests[-1]
+        request.ready = True
+        request.keep_alive = self._parser.should_keep_alive()
+        self._next()
 
     def on_body(self, body: bytes) -> None:
-        if self._attempt is not None:
+        if self._requests[-1] is self._answering and self._attempt is not None:
             self._attempt.on_data(body)
+        else:
+            self._requests[-1].body += body
 
     def on_message_complete(self) -> None:
-        self._reading = False
+        request = self._requests[-1]
+        request.complete = True
+        if request is self._answering:
+            self._read_whole()
+
+    # --- answers -----------------------------------------------------------------------------
+
+    def _next(self) -> None:
+        """Begin to answer the first request in the queue, if it is its turn."""
+        if self._answering is not None or not self._requests or not self._requests[0].ready:
+            return
+        request = self._answering = self._requests[0]
+        path = request.url.decode("latin-1")
+        answer = self._endpoint.answer(path, request.headers, can_stream=False)
+        if isinstance(answer, Accepted):
+            self._transport.write(_head(answer, "transfer-encoding: chunked"))
+            self._attempt = answer.begin(self._write_chunk, self._finish)
+            if request.body:
+                self._attempt.on_data(bytes(request.body))
+        else:
+            self._transport.write(_whole(answer))
+        if request.complete:
+            self._read_whole()
+
+    def _read_whole(self) -> None:
+        """The request that is being answered has ended."""
         if self._attempt is not None:
             self._attempt.on_eof()
         else:
             self._answered()
-
-    # --- answers -----------------------------------------------------------------------------
-
-    def _respond(self, response: Response) -> None:
-        self._transport.write(
-            _head(response, f"content-length: {len(response.body)}") + response.body
-        )
 
     def _write_chunk(self, data: bytes) -> None:
         if self._attempt is not None and not self._transport.is_closing():
@@ -114,17 +137,17 @@ class Http1Connection(asyncio.Protocol):
         self._answered()
 
     def _answered(self) -> None:
-        self._answering = False
-        if self._closing or not self._parser.should_keep_alive():
+        done = self._requests.popleft()
+        self._answering = None
+        if self._closing or not done.keep_alive:
             self._transport.close()
-        elif self._early:
-            early, self._early = bytes(self._early), bytearray()
-            asyncio.get_running_loop().call_soon(self.data_received, early)
+        else:
+            asyncio.get_running_loop().call_soon(self._next)
 
     def shut_down(self) -> None:
         """Take no new requests; close when the one under way is finished."""
         self._closing = True
-        if not self._answering:
+        if self._answering is None:
             self._transport.close()
 
     def abort(self) -> None:
@@ -132,11 +155,14 @@ class Http1Connection(asyncio.Protocol):
         self._transport.abort()
 
 
-def _head(answer: Accepted | Response, *framing: str) -> bytes:
-    reason = HTTPStatus(answer.status).phrase
+def _whole(response: Response) -> bytes:
+    return _head(response, f"content-length: {len(response.body)}") + response.body
+
+
+def _head(answer: Accepted | Response, framing: str) -> bytes:
     lines = [
-        f"HTTP/1.1 {answer.status} {reason}",
+        f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
         *(f"{name}: {value}" for name, value in answer.headers),
-        *framing,
+        framing,
     ]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")

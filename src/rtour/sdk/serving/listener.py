@@ -50,7 +50,9 @@ class Listener:
             await self._idle.wait()
 
     def _sniffer(self) -> asyncio.Protocol:
-        return _Sniffer(self._choose)
+        sniffer = _Sniffer(self._choose, self._forget)
+        self._remember(sniffer)
+        return sniffer
 
     def _choose(self, first: bytes) -> asyncio.Protocol:
         connection: Any
@@ -62,10 +64,13 @@ class Listener:
             from rtour.sdk.serving.http1 import Http1Connection  # noqa: PLC0415 - needs httptools
 
             connection = Http1Connection(self._endpoint, self._forget)
-        self._connections.add(connection)
-        self._idle.clear()
+        self._remember(connection)
         chosen: asyncio.Protocol = connection
         return chosen
+
+    def _remember(self, connection: _Connection) -> None:
+        self._connections.add(connection)
+        self._idle.clear()
 
     def _forget(self, connection: _Connection) -> None:
         self._connections.discard(connection)
@@ -79,8 +84,11 @@ class _Sniffer(asyncio.Protocol):
     _ENOUGH: Final = 4
     """`PRI ` is a method that HTTP/1.1 does not have."""
 
-    def __init__(self, choose: Callable[[bytes], asyncio.Protocol]) -> None:
+    def __init__(
+        self, choose: Callable[[bytes], asyncio.Protocol], forget: Callable[[Any], None]
+    ) -> None:
         self._choose = choose
+        self._forget = forget
         self._first = b""
         self._transport: asyncio.Transport
 
@@ -93,5 +101,15 @@ class _Sniffer(asyncio.Protocol):
             return
         protocol = self._choose(self._first[: len(_PREFACE)])
         self._transport.set_protocol(protocol)
+        self._forget(self)
         protocol.connection_made(self._transport)
         protocol.data_received(self._first)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._forget(self)
+
+    def shut_down(self) -> None:
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()

@@ -1,0 +1,1 @@
+"""Where you work: handlers that answer, and do nothing yet."""

@@ -1,0 +1,1 @@
+"""Part 1: handlers call each other and send messages."""

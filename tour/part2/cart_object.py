@@ -1,0 +1,31 @@
+"""A user's cart: one virtual object for each user, the key is the user's name."""
+
+from datetime import timedelta
+
+from rtour import ObjectContext, VirtualObject
+
+from .checkout_service import handle
+from .ticket_object import reserve, unreserve
+
+RESERVED_FOR = timedelta(minutes=15)
+
+cart = VirtualObject("CartObject")
+
+
+@cart.handler("addTicket")
+async def add_ticket(ctx: ObjectContext, ticket_id: str) -> bool:
+    reserved = await ctx.object_call(reserve, key=ticket_id, arg=None)
+    if reserved:
+        ctx.object_send(expire_ticket, key=ctx.key(), arg=ticket_id, send_delay=RESERVED_FOR)
+    return reserved
+
+
+@cart.handler()
+async def checkout(ctx: ObjectContext) -> bool:
+    paid = await ctx.service_call(handle, arg={"user_id": ctx.key(), "tickets": ["seat2B"]})
+    return paid
+
+
+@cart.handler("expireTicket")
+async def expire_ticket(ctx: ObjectContext, ticket_id: str) -> None:
+    ctx.object_send(unreserve, key=ticket_id, arg=None)

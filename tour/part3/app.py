@@ -1,0 +1,9 @@
+"""What is served: `rtour serve tour.part3.app:app`, or any ASGI server."""
+
+import rtour
+
+from .cart_object import cart
+from .checkout_service import checkout
+from .ticket_object import ticket
+
+app = rtour.app([cart, ticket, checkout])

@@ -1,0 +1,1 @@
+"""Part 5: the theatre and its extras: refunds, membership, group bookings."""

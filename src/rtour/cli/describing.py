@@ -24,15 +24,13 @@ from rtour.cli.output import (
     record_of,
 )
 from rtour.cli.wording import as_json, duration
+from rtour.client.family import family, first_caller
 from rtour.client.journal import JournalEntry, JournalEvent
 from rtour.client.model import Invocation
 from rtour.client.why import Reason, explain
 
 if TYPE_CHECKING:
     from rtour.client import Client
-
-# Whoever calls more than this many wants SQL, not a tree.
-MAX_FAMILY = 300
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,14 +57,11 @@ async def describe_invocation(
 async def tree_of(look: Look, client: Client, invocation_id: str, *, from_root: bool) -> str:
     """Callers and callees of one invocation."""
     invocation = await found(client, invocation_id)
-    while from_root and invocation.invoked_by_id:
-        caller = await client.query.invocation(invocation.invoked_by_id)
-        if caller is None:
-            break
-        invocation = caller
-    family = await _family(client, invocation)
-    record = _tree_record(invocation, family)
-    return document(look, record, lambda: [_tree_node(look, invocation, family, invocation_id)])
+    if from_root:
+        invocation = await first_caller(client.query, invocation)
+    called = await family(client.query, invocation)
+    record = _tree_record(invocation, called)
+    return document(look, record, lambda: [_tree_node(look, invocation, called, invocation_id)])
 
 
 async def found(client: Client, invocation_id: str) -> Invocation:
@@ -85,24 +80,9 @@ async def found(client: Client, invocation_id: str) -> Invocation:
 # --- gathering -----------------------------------------------------------------------------------
 
 
-async def _family(client: Client, root: Invocation) -> dict[str, list[Invocation]]:
-    """Children by parent, one query per generation."""
-    family: dict[str, list[Invocation]] = {}
-    generation, count = [root.id], 1
-    while generation and count < MAX_FAMILY:
-        children = await client.query.children(generation)
-        generation = []
-        for child in children[: MAX_FAMILY - count]:
-            if child.id != root.id and child.id not in family:
-                family.setdefault(child.invoked_by_id or "", []).append(child)
-                generation.append(child.id)
-        count += len(generation)
-    return family
-
-
 async def _story(client: Client, root: Invocation, nested: bool) -> Story:
-    family = await _family(client, root) if nested else {}
-    members = [root, *(child for children in family.values() for child in children)]
+    called = await family(client.query, root) if nested else {}
+    members = [root, *(child for children in called.values() for child in children)]
     gate = asyncio.Semaphore(10)
 
     async def read(invocation: Invocation) -> tuple[list[JournalEntry], list[JournalEvent]]:
@@ -117,7 +97,7 @@ async def _story(client: Client, root: Invocation, nested: bool) -> Story:
 
     def assemble(invocation: Invocation) -> Story:
         journal, events = known[invocation.id]
-        children = [assemble(child) for child in family.get(invocation.id, [])]
+        children = [assemble(child) for child in called.get(invocation.id, [])]
         return Story(invocation=invocation, journal=journal, events=events, children=children)
 
     return assemble(root)
@@ -145,8 +125,8 @@ def _entry_record(entry: JournalEntry) -> Record:
     return record
 
 
-def _tree_record(invocation: Invocation, family: dict[str, list[Invocation]]) -> Record:
-    children = [_tree_record(child, family) for child in family.get(invocation.id, [])]
+def _tree_record(invocation: Invocation, called: dict[str, list[Invocation]]) -> Record:
+    children = [_tree_record(child, called) for child in called.get(invocation.id, [])]
     return {**record_of(invocation), "children": children}
 
 
@@ -217,7 +197,7 @@ def _journal(look: Look, story: Story, raw: bool) -> Node:
 
 
 def _tree_node(
-    look: Look, invocation: Invocation, family: dict[str, list[Invocation]], marked: str
+    look: Look, invocation: Invocation, called: dict[str, list[Invocation]], marked: str
 ) -> Node:
     record = record_of(invocation)
     style = "bold" if invocation.id == marked else ""
@@ -228,5 +208,5 @@ def _tree_node(
         " ",
         Span(invocation.id, "dim"),
     )
-    children = family.get(invocation.id, [])
-    return Node(line, tuple(_tree_node(look, child, family, marked) for child in children))
+    children = called.get(invocation.id, [])
+    return Node(line, tuple(_tree_node(look, child, called, marked) for child in children))

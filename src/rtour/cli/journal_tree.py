@@ -6,18 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from rtour.cli.invocation_table import status_style, status_text
 from rtour.cli.output import Line, Look, Node, Span, record_of
-from rtour.cli.wording import TimeFormat, duration, first_line, payload
-from rtour.client.journal import (
-    CANCEL_SIGNAL,
-    FIRST_AWAKEABLE_SIGNAL,
-    JournalEntry,
-    JournalEvent,
-    Outcome,
-)
+from rtour.cli.wording import TimeFormat, duration
+from rtour.client.journal import JournalEntry, JournalEvent
 from rtour.client.model import Invocation
-from rtour.ids import awakeable_id
+from rtour.client.telling import happened, last_frame, result, subject, visible
 
-STATE_READS = {"GetEagerState", "GetLazyState", "GetEagerStateKeys", "GetLazyStateKeys"}
+STYLES = {"good": "green", "bad": "red", "waiting": "yellow", "quiet": "dim"}
 
 
 def journal_node(
@@ -41,7 +35,7 @@ def journal_node(
     children: list[Node] = []
     told = 0
     for entry in entries:
-        if raw or _visible(entry):
+        if raw or visible(entry):
             called = nested.get(entry.invocation_id or "") if not entry.notification else None
             line = _entry_line(look, invocation, entry)
             children.append(Node(line, called.children if called else ()))
@@ -52,66 +46,28 @@ def journal_node(
     return Node(head, tuple(children))
 
 
-def _visible(entry: JournalEntry) -> bool:
-    """Notifications are told with their command, except those that have none."""
-    return not entry.notification or entry.kind == "Signal"
-
-
 def _entry_line(look: Look, invocation: Invocation, entry: JournalEntry) -> Line:
     kind = f"{entry.kind} (notification)" if entry.notification else entry.kind
     return (
         Span(f"{entry.index} ", "dim"),
         Span(kind, "cyan"),
-        *_subject(look, invocation, entry),
+        _subject(look, invocation, entry),
         *_result(entry),
         *_when(look, invocation, entry),
     )
 
 
-def _subject(look: Look, invocation: Invocation, entry: JournalEntry) -> Line:
-    if entry.kind in ("Call", "OneWayCall") and entry.target:
-        delayed = f" {look.at(entry.wake_up_at)}" if entry.wake_up_at else ""
-        return (f" {entry.target}({payload(entry.value)}){delayed}",)
-    if entry.kind == "Sleep" and entry.wake_up_at:
-        return (_named(entry), f" until {look.at(entry.wake_up_at)}")
-    if entry.kind == "Signal":
-        return (f" {_signal(invocation, entry)}",)
-    if entry.kind == "SetState":
-        return (f"{_named(entry)} = {payload(entry.value)}",)
-    if entry.kind == "CompletePromise" and entry.value is not None:
-        return (f"{_named(entry)} := {payload(entry.value)}",)
-    value = f" {payload(entry.value)}" if entry.value is not None else ""
-    other = f" {entry.invocation_id}" if entry.invocation_id and not entry.target else ""
-    return (_named(entry), value, other)
-
-
-def _named(entry: JournalEntry) -> str:
-    return f" {entry.name}" if entry.name else ""
-
-
-def _signal(invocation: Invocation, entry: JournalEntry) -> str:
-    if entry.signal == CANCEL_SIGNAL:
-        return "cancel"
-    if entry.signal is not None and entry.signal >= FIRST_AWAKEABLE_SIGNAL:
-        return f"awakeable {awakeable_id(invocation.id, entry.signal)}"
-    return "" if entry.signal is None else f"#{entry.signal}"
+def _subject(look: Look, invocation: Invocation, entry: JournalEntry) -> str:
+    text = subject(invocation, entry, look.at)
+    return f" {text}" if text else ""
 
 
 def _result(entry: JournalEntry) -> Line:
-    outcome = entry.outcome
-    if outcome is None:
-        return ((" "), Span("… waiting", "yellow")) if entry.open else ()
-    arrow = " " if entry.kind == "Output" else " → "
-    if outcome.failed:
-        return (arrow, Span(_failure(outcome), "red"))
-    if outcome.value is not None:
-        return (arrow, Span(payload(outcome.value), "green"))
-    return (arrow, Span("nothing", "dim")) if entry.kind in STATE_READS else ()
-
-
-def _failure(outcome: Outcome) -> str:
-    code = f"[{outcome.failure_code}] " if outcome.failure_code else ""
-    return f"{code}{first_line(outcome.failure_message or '')}"
+    told = result(entry)
+    if told is None:
+        return ()
+    arrow = " " if entry.kind == "Output" or told.tone == "waiting" else " → "
+    return (arrow, Span(told.text, STYLES[told.tone]))
 
 
 def _when(look: Look, invocation: Invocation, entry: JournalEntry) -> Line:
@@ -128,22 +84,7 @@ def _when(look: Look, invocation: Invocation, entry: JournalEntry) -> Line:
 
 def _event_node(look: Look, event: JournalEvent) -> Node:
     at = f"  {look.at(event.at)}" if event.at else ""
-    if event.kind == "Paused":
-        return Node((Span("‖ paused", "yellow"), Span(at, "dim")))
-    if event.kind != "TransientError":
-        return Node((Span(f"· {event.kind}", "dim"), Span(at, "dim")))
-    code = f"[{event.code}] " if event.code else ""
-    where = f" in {event.command}" if event.command else ""
-    message = first_line(event.message or "no message")
-    line = (Span(f"✗ attempt failed{where}: {code}{message}", "red"), Span(at, "dim"))
-    frame = _last_frame(event.stacktrace or "")
+    told = happened(event)
+    line = (Span(told.text, STYLES[told.tone]), Span(at, "dim"))
+    frame = last_frame(event.stacktrace or "") if told.tone == "bad" else ""
     return Node(line, (Node((Span(frame, "dim"),)),) if frame else ())
-
-
-def _last_frame(stacktrace: str) -> str:
-    """Where it happened: the innermost frame is the user's own code, the SDK's are above it."""
-    lines = [line.strip() for line in stacktrace.splitlines()]
-    frames = [position for position, line in enumerate(lines) if line.startswith(("File ", "at "))]
-    if not frames:
-        return ""
-    return ": ".join(lines[frames[-1] : frames[-1] + 2])

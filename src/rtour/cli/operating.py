@@ -12,6 +12,7 @@ from rtour.cli.diagnostics import CliError, ExitCode, Misuse, exit_code
 from rtour.cli.output import Column, Record, table
 from rtour.cli.selecting import Selection, ids_in, select
 from rtour.cli.wording import plural
+from rtour.client.operations import Operation
 
 if TYPE_CHECKING:
     from rtour.cli.session import Session
@@ -32,58 +33,6 @@ RESULTS = (
     Column("error", "ERROR", fold=True),
 )
 RESTARTS = (*RESULTS[:2], Column("new_id", "NEW ID"), *RESULTS[2:])
-
-
-class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """What is done, in the words it is told in, and to which statuses it can be done."""
-
-    name: str
-    done: str
-    applies_to: str
-    allowed: str
-
-
-OPERATIONS = {
-    each.name: each
-    for each in (
-        Operation(
-            name="cancel",
-            done="cancelled",
-            applies_to="inv.status != 'completed'",
-            allowed="unfinished",
-        ),
-        Operation(
-            name="kill",
-            done="killed",
-            applies_to="inv.status != 'completed'",
-            allowed="unfinished",
-        ),
-        Operation(
-            name="purge",
-            done="purged",
-            applies_to="inv.status = 'completed'",
-            allowed="completed",
-        ),
-        Operation(
-            name="pause",
-            done="paused",
-            applies_to="inv.status IN ('running', 'backing-off', 'ready', 'suspended')",
-            allowed="running",
-        ),
-        Operation(
-            name="resume",
-            done="resumed",
-            applies_to="inv.status IN ('paused', 'running', 'backing-off', 'ready', 'suspended')",
-            allowed="paused, backing-off or suspended",
-        ),
-        Operation(
-            name="restart-as-new",
-            done="restarted",
-            applies_to="inv.status = 'completed'",
-            allowed="completed",
-        ),
-    )
-}
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):

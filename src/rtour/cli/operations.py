@@ -103,7 +103,8 @@ def _order(
     dry_run: bool,
     params: dict[str, str] | None = None,
 ) -> None:
-    from rtour.cli.operating import OPERATIONS, Order, operate  # noqa: PLC0415
+    from rtour.cli.operating import Order, operate  # noqa: PLC0415
+    from rtour.client.operations import OPERATIONS  # noqa: PLC0415
 
     session = session_of(ctx)
     order = Order(

@@ -1,23 +1,13 @@
-"""Values as people read them: escaped text, times, durations, sizes, bytes.
-
-Names, keys and payloads come from strangers. Whatever could move the cursor, ring the bell or
-turn the text around is shown escaped and never interpreted.
-"""
+"""Values as people read them: `rtour.client.wording`, and times in the format asked for."""
 
 from __future__ import annotations
 
-import json
-import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from enum import StrEnum
 
 from rtour.client.times import ago, duration
-
-# C0 and C1 controls, DEL, line and paragraph separators, zero-width and bidirectional marks.
-_HOSTILE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-MAX_PREVIEW = 200
+from rtour.client.wording import as_json, first_line, payload, plural, shown, size
 
 
 class TimeFormat(StrEnum):
@@ -28,39 +18,6 @@ class TimeFormat(StrEnum):
     RFC2822 = "rfc2822"
 
 
-def shown(text: str, *, newlines: bool = False) -> str:
-    """Text that is safe on a terminal; `newlines` keeps line breaks."""
-    if newlines:
-        return "\n".join(shown(line) for line in text.replace("\r\n", "\n").split("\n"))
-    # A lone surrogate cannot be encoded, and would end the program in mid-table.
-    return _HOSTILE.sub(_escape, text).encode("utf-8", "backslashreplace").decode()
-
-
-def payload(value: bytes | None, *, limit: int | None = MAX_PREVIEW) -> str:
-    """A payload on one line: JSON or text as it is, other bytes in hex."""
-    if value is None:
-        return ""
-    try:
-        text = shown(value.decode("utf-8"))
-    except UnicodeDecodeError:
-        text = "0x" + value[: (limit or len(value))].hex()
-    if limit is not None and len(text) > limit:
-        return f"{text[:limit]}… ({size(len(value))})"
-    return text
-
-
-def as_json(value: bytes) -> object:
-    """A payload for JSON output: the JSON value it holds, else its text, else its hex."""
-    try:
-        text = value.decode("utf-8")
-    except UnicodeDecodeError:
-        return {"hex": value.hex()}
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
 def instant(at: datetime, how: TimeFormat, now: datetime) -> str:
     """An instant: for people relative to now, else in full."""
     if how is TimeFormat.ISO8601:
@@ -68,33 +25,6 @@ def instant(at: datetime, how: TimeFormat, now: datetime) -> str:
     if how is TimeFormat.RFC2822:
         return format_datetime(at)
     return ago(at, now)
-
-
-def size(count: int) -> str:
-    """`12 B`, `3.4 KiB`, `8.0 MiB`."""
-    amount = float(count)
-    for unit in ("B", "KiB", "MiB"):
-        if amount < 1024:
-            return f"{count} B" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} GiB"
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 invocation`, `2 invocations`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def first_line(text: str) -> str:
-    """The first line, and a sign that there is more."""
-    head, newline, rest = text.strip().partition("\n")
-    return f"{head} …" if newline and rest.strip() else head
-
-
-def _escape(match: re.Match[str]) -> str:
-    char = match.group()
-    code = ord(char)
-    return _NAMED.get(char) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
 __all__ = [

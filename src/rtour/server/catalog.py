@@ -60,7 +60,10 @@ class ServiceRevision(Stored, frozen=True, kw_only=True):
 
 
 class Deployment(Stored, frozen=True, kw_only=True):
-    """A registered endpoint. `created_at` is milliseconds since the epoch."""
+    """A registered endpoint. `created_at` is milliseconds since the epoch.
+
+    `also_http1` says that a complete request may as well be sent in HTTP/1.1.
+    """
 
     id: str
     uri: str
@@ -72,6 +75,7 @@ class Deployment(Stored, frozen=True, kw_only=True):
     additional_headers: dict[str, str] = {}
     metadata: dict[str, str] = {}
     sdk_version: str | None = None
+    also_http1: bool = False
     services: tuple[ServiceRevision, ...] = ()
 
     @property

@@ -27,15 +27,17 @@ PAUSE_S: Final = 0.1
 _TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 _MANIFEST_VERSION: Final = 4  # what the official server asks for; SDKs know what it understands
 _BODY_SHOWN: Final = 500
+_PYTHON_SDKS: Final = ("restate-sdk-python/", "rtour-sdk/")
 
 Sign = Callable[[str, str | None], Sequence[tuple[str, str]]]
 
 
 class Discovered(msgspec.Struct, frozen=True):
-    """What an endpoint answered."""
+    """What an endpoint answered; `also_http1` beside the HTTP/2 it was asked in."""
 
     manifest: Manifest
     sdk_version: str | None = None
+    also_http1: bool = False
 
 
 class HttpDiscoverer:
@@ -66,7 +68,30 @@ class HttpDiscoverer:
             code = error.restate_code
             text = error.message if code is None else f"[{code}] {error.message}"
             raise ManifestError(text, code, error.status) from error
-        return Discovered(manifest, sdk)
+        return Discovered(manifest, sdk, await self._speaks_http1(endpoint, sent, sdk))
+
+    async def _speaks_http1(
+        self, endpoint: Endpoint, headers: Sequence[tuple[str, str]], sdk: str | None
+    ) -> bool:
+        """Whether a Python endpoint, asked in HTTP/2, answers HTTP/1.1 on the same port.
+
+        Its ASGI servers do, and work a third less for it (docs/decisions/003).
+        """
+        plain = endpoint.uri.startswith("http://") and endpoint.http_version == "HTTP/2.0"
+        if not plain or not (sdk or "").startswith(_PYTHON_SDKS):
+            return False
+        try:
+            head, _ = await fetch(
+                self._transport,
+                Endpoint(endpoint.uri, "HTTP/1.1"),
+                PATH,
+                headers,
+                timeout_s=TIMEOUT_S,
+                max_bytes=BYTES_MAX,
+            )
+        except TransportError:
+            return False
+        return head.status == 200
 
     async def _ask(
         self, endpoint: Endpoint, headers: Sequence[tuple[str, str]]

@@ -152,7 +152,7 @@ class Registration:
                 )
             found = await self._discoverer.discover(moved.endpoint, moved.additional_headers)
             _refuse_other_versions(current, found.manifest)
-            updated = replace(moved, sdk_version=found.sdk_version)
+            updated = replace(moved, sdk_version=found.sdk_version, also_http1=found.also_http1)
             if update.overwrite:
                 updated = replace(
                     updated,
@@ -275,6 +275,7 @@ def _announced(found: Discovered) -> dict[str, Any]:
         "min_protocol_version": manifest.min_protocol_version,
         "max_protocol_version": manifest.max_protocol_version,
         "sdk_version": found.sdk_version,
+        "also_http1": found.also_http1,
     }
 
 

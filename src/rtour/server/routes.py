@@ -17,6 +17,7 @@ from rtour.server.attempt_terms import Route
 from rtour.server.catalog import Deployment, HandlerMeta
 from rtour.server.registry import Registry
 from rtour.server.retries import RetryPolicy
+from rtour.server.transport import Endpoint
 
 # Attempts in a row that needed nothing from the server before the request is sent complete.
 LEARN_AFTER = 8
@@ -52,7 +53,7 @@ class Routes:
         )
         return Route(
             deployment_id=deployment.id,
-            endpoint=deployment.endpoint,
+            endpoint=_complete_request_endpoint(deployment) if learned else deployment.endpoint,
             protocol_version=version,
             duplex=duplex,
             headers=(
@@ -102,6 +103,11 @@ class Routes:
             self._clean.pop(place, None)
         else:
             self._clean[place] = self._clean.get(place, 0) + 1
+
+
+def _complete_request_endpoint(deployment: Deployment) -> Endpoint:
+    """Where requests go that are complete from the start: in the version that is less work."""
+    return Endpoint(deployment.uri, "HTTP/1.1") if deployment.also_http1 else deployment.endpoint
 
 
 def _place(deployment_id: str, invocation: Invocation) -> tuple[str, str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import urllib.parse
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 
@@ -17,8 +17,10 @@ from tests.conformance import oracles
 from tests.conformance.processes import Child, free_port
 from tests.conformance.waiting import eventually
 
-Sdk = Literal["python", "typescript"]
-SDKS: tuple[Sdk, ...] = ("python", "typescript")
+# An SDK and how it is spoken to. Over HTTP/1.1 the Python SDK works in request-response mode, where
+# every wait is a suspension and a replay.
+Setup = Literal["python", "typescript", "python-http1"]
+SETUPS: tuple[Setup, ...] = ("python", "typescript", "python-http1")
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -59,12 +61,17 @@ class Outside:
 class Endpoint:
     """One endpoint process on a loopback port."""
 
-    def __init__(self, sdk: Sdk, outside: Outside, env: dict[str, str] | None = None) -> None:
-        self.sdk = sdk
+    def __init__(self, setup: Setup, outside: Outside, env: dict[str, str] | None = None) -> None:
+        self.setup = setup
         self.outside = outside
         self.port = free_port()
         self._env = env or {}
         self._child: Child | None = None
+
+    @property
+    def registration(self) -> dict[str, Any]:
+        """The body that registers it."""
+        return {"uri": self.uri, "use_http_11": self.setup == "python-http1"}
 
     @property
     def uri(self) -> str:
@@ -73,13 +80,13 @@ class Endpoint:
     async def start(self) -> None:
         """Start, and return once it answers its health check."""
         assert self._child is None, "stop or kill it first"
-        if self.sdk == "typescript":
+        if self.setup == "typescript":
             oracles.install()
-        command, cwd = self._python() if self.sdk == "python" else self._typescript()
+        command, cwd = self._python() if self.setup != "typescript" else self._typescript()
         env = {"CONFORMANCE_OUTSIDE": str(self.outside.folder), **self._env}
         log = self.outside.folder / f"endpoint-{self.port}.log"
         self._child = Child(command, log, env, cwd)
-        await eventually(f"{self.sdk} endpoint ready", self._ready, within_s=30)
+        await eventually(f"{self.setup} endpoint ready", self._ready, within_s=30)
 
     def stop(self) -> None:
         """An endpoint keeps nothing, so it is simply killed."""
@@ -101,7 +108,7 @@ class Endpoint:
 
     async def _ready(self) -> bool:
         assert self._child is not None
-        assert self._child.running, f"the {self.sdk} endpoint ended:\n{self._child.log_tail()}"
+        assert self._child.running, f"the {self.setup} endpoint ended:\n{self._child.log_tail()}"
         async with httpx.AsyncClient(http1=False, http2=True) as client:
             try:
                 return (await client.get(f"{self.uri}/health")).status_code == 200

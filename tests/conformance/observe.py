@@ -10,28 +10,28 @@ import time
 from pathlib import Path
 from typing import cast
 
-from tests.conformance.endpoints import Sdk
+from tests.conformance.endpoints import Setup
 from tests.conformance.scenarios.catalogue import Outcome, load, play_all
 from tests.conformance.servers import Kind
 from tests.conformance.sites import site
 
 
-async def observe(kind: Kind, sdk: Sdk, names: list[str], folder: Path) -> dict[str, Outcome]:
+async def observe(kind: Kind, setup: Setup, names: list[str], folder: Path) -> dict[str, Outcome]:
     """What these scenarios see on a fresh site."""
-    async with site(kind, sdk, folder) as here:
+    async with site(kind, setup, folder) as here:
         return await play_all(here, names)
 
 
 def main() -> None:
-    kind, sdk, *patterns = sys.argv[1:]
+    kind, setup, *patterns = sys.argv[1:]
     names = [
         name
         for name, each in load().items()
-        if sdk in each.sdks and any(pattern in name for pattern in patterns or [""])
+        if setup in each.setups and any(pattern in name for pattern in patterns or [""])
     ]
     started = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="conformance-"))
-    outcomes = asyncio.run(observe(cast("Kind", kind), cast("Sdk", sdk), names, folder))
+    outcomes = asyncio.run(observe(cast("Kind", kind), cast("Setup", setup), names, folder))
     for name, outcome in sorted(outcomes.items()):
         print(f"=== {name}")
         for step, seen in outcome.observation.items():

@@ -9,23 +9,23 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.conformance.endpoints import Sdk
+from tests.conformance.endpoints import Setup
 from tests.conformance.observation import Observation
 
 FOLDER = Path(__file__).resolve().parent / "recorded"
 
 
-def load(sdk: Sdk) -> dict[str, Observation]:
-    path = FOLDER / f"{sdk}.json"
+def load(setup: Setup) -> dict[str, Observation]:
+    path = FOLDER / f"{setup}.json"
     recorded: dict[str, Observation] = json.loads(path.read_text()) if path.exists() else {}
     return recorded
 
 
-def save(sdk: Sdk, observations: dict[str, Observation]) -> None:
+def save(setup: Setup, observations: dict[str, Observation]) -> None:
     """Keep these beside what was recorded of others; one line per step, for readable diffs."""
-    merged = dict(sorted({**load(sdk), **observations}.items()))
+    merged = dict(sorted({**load(setup), **observations}.items()))
     scenarios = [f"{json.dumps(name)}: {_steps(seen)}" for name, seen in merged.items()]
-    (FOLDER / f"{sdk}.json").write_text("{\n" + ",\n".join(scenarios) + "\n}\n")
+    (FOLDER / f"{setup}.json").write_text("{\n" + ",\n".join(scenarios) + "\n}\n")
 
 
 def _steps(seen: Observation) -> str:

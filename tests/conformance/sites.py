@@ -10,26 +10,26 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.endpoints import SDKS, Endpoint, Outside, Sdk
+from tests.conformance.endpoints import SETUPS, Endpoint, Outside, Setup
 from tests.conformance.servers import KINDS, Kind, Server
 from tests.conformance.world import Site
 
 
-def needs_oracle(kind: Kind, sdk: Sdk) -> bool:
+def needs_oracle(kind: Kind, setup: Setup) -> bool:
     """The official server and the TypeScript SDK come from npm."""
-    return kind == "official" or sdk == "typescript"
+    return kind == "official" or setup == "typescript"
 
 
 def combinations() -> list[Any]:
     """Parameters for tests that hold on every server with every SDK."""
     return [
         pytest.param(
-            (kind, sdk),
-            id=f"{kind}-{sdk}",
-            marks=[pytest.mark.oracle] if needs_oracle(kind, sdk) else [],
+            (kind, setup),
+            id=f"{kind}-{setup}",
+            marks=[pytest.mark.oracle] if needs_oracle(kind, setup) else [],
         )
         for kind in KINDS
-        for sdk in SDKS
+        for setup in SETUPS
     ]
 
 
@@ -44,10 +44,10 @@ def kinds() -> list[Any]:
 
 
 @contextmanager
-def standing_site(kind: Kind, sdk: Sdk, folder: Path) -> Iterator[Site]:
+def standing_site(kind: Kind, setup: Setup, folder: Path) -> Iterator[Site]:
     """A site for fixtures that outlive one event loop."""
     with asyncio.Runner() as runner:
-        context = site(kind, sdk, folder)
+        context = site(kind, setup, folder)
         try:
             yield runner.run(context.__aenter__())
         finally:
@@ -56,16 +56,16 @@ def standing_site(kind: Kind, sdk: Sdk, folder: Path) -> Iterator[Site]:
 
 @asynccontextmanager
 async def site(
-    kind: Kind, sdk: Sdk, folder: Path, env: dict[str, str] | None = None
+    kind: Kind, setup: Setup, folder: Path, env: dict[str, str] | None = None
 ) -> AsyncIterator[Site]:
     """A server of this kind with one registered endpoint on this SDK, gone afterwards."""
     outside = Outside(folder / "outside")
     server = Server(kind, folder / "server", env)
-    endpoint = Endpoint(sdk, outside)
+    endpoint = Endpoint(setup, outside)
     try:
         await server.start()
         await endpoint.start()
-        yield Site(server, endpoint, await server.register(endpoint.uri))
+        yield Site(server, endpoint, await server.register(**endpoint.registration))
     finally:
         endpoint.stop()
         server.stop()

@@ -156,23 +156,23 @@ FAILING = [
     case(no_http, "RT0010"),
     case(garbage, "RT0012", "RT0003"),
     case(unknown_control_frame, "RT0012"),
-    case(half_a_frame, "RT0007"),
-    case(half_a_body, "RT0010", "RT0007"),
-    case(nothing_at_all, "RT0007"),
+    case(half_a_frame, "RT0007", "RT0012"),
+    case(half_a_body, "RT0010", "RT0007", "RT0012"),
+    case(nothing_at_all, "RT0007", "RT0012"),
     case(huge_frame, "RT0003"),
     case(wrong_content_type, "RT0012"),
     case(too_many_requests, "RT0023"),
     case(server_error, "RT0012"),
     case(sends_a_notification, "RT0012"),
 ]
-WELL_MEANT = [old_http, never_closes, dribbles]
+WELL_MEANT = [never_closes, dribbles]
 
 
 @asynccontextmanager
 async def registered(site: Site, behaviour: Behaviour) -> AsyncIterator[tuple[str, Peer]]:
     """A service that behaves like this, impatient enough for a test; gone afterwards."""
     name = f"Peer{secrets.token_hex(4)}"
-    impatient = {"inactivityTimeout": 200, "abortTimeout": 300}
+    impatient: dict[str, Any] = {"inactivityTimeout": 200, "abortTimeout": 300}
     async with peer(manifest(service(name, "run", **impatient)), behaviour) as one:
         deployment_id = await site.server.register(one.uri, use_http_11=True)
         yield name, one
@@ -260,6 +260,22 @@ async def test_an_odd_answer_counts(
         answer = await client.post(f"{shared.server.ingress_url}/{name}/run")
         assert (answer.status_code, answer.json()) == (200, "done")
         assert len(one.attempts) == 1
+
+
+async def test_http_1_0_is_understood_or_named(shared: Site, client: httpx.AsyncClient) -> None:
+    """An answer in HTTP/1.0 counts, or the failure says that this is what was wrong."""
+    async with registered(shared, old_http) as (name, _), others_are_served(shared, client):
+        invocation_id = await _send(shared, client, name)
+        query = (
+            "SELECT completion_result AS result, last_failure, last_failure_error_code AS code"
+            f" FROM sys_invocation WHERE id = '{invocation_id}'"
+            " AND (status = 'completed' OR last_failure IS NOT NULL)"
+        )
+        row = (await eventually("it ends or fails", lambda: shared.server.sql(query)))[0]
+        if row.get("result") is None:
+            assert (row["code"], "HTTP/1.0" in row["last_failure"]) == ("RT0010", True)
+        else:
+            assert row["result"] == "success"
 
 
 async def test_an_end_without_output(shared: Site, client: httpx.AsyncClient) -> None:

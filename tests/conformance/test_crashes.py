@@ -26,8 +26,8 @@ QUEUED = 40
 def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    kind, sdk = request.param
-    with standing_site(kind, sdk, tmp_path_factory.mktemp("crashes")) as here:
+    kind, setup = request.param
+    with standing_site(kind, setup, tmp_path_factory.mktemp("crashes")) as here:
         yield here
 
 

@@ -7,7 +7,7 @@ from _pytest.mark import ParameterSet
 
 from tests.conformance import recordings
 from tests.conformance.conftest import Observed
-from tests.conformance.endpoints import SDKS, Sdk
+from tests.conformance.endpoints import SETUPS, Setup
 from tests.conformance.known_differences import ACCEPTED, Accepted, differences
 from tests.conformance.observation import Observation
 from tests.conformance.scenarios.catalogue import Scenario, load
@@ -15,42 +15,45 @@ from tests.conformance.servers import Kind
 from tests.conformance.sites import needs_oracle
 
 SCENARIOS = load()
-RECORDED: dict[Sdk, dict[str, Observation]] = {sdk: recordings.load(sdk) for sdk in SDKS}
+RECORDED: dict[Setup, dict[str, Observation]] = {setup: recordings.load(setup) for setup in SETUPS}
 
 
 def _cases(kind: Kind) -> list[ParameterSet]:
     return [
-        _case(kind, sdk, each) for sdk in SDKS for each in SCENARIOS.values() if sdk in each.sdks
+        _case(kind, setup, each)
+        for setup in SETUPS
+        for each in SCENARIOS.values()
+        if setup in each.setups
     ]
 
 
-def _case(kind: Kind, sdk: Sdk, scenario: Scenario) -> ParameterSet:
-    marks = [pytest.mark.oracle] if needs_oracle(kind, sdk) else []
-    return pytest.param(kind, sdk, scenario.name, marks=marks, id=f"{sdk}-{scenario.name}")
+def _case(kind: Kind, setup: Setup, scenario: Scenario) -> ParameterSet:
+    marks = [pytest.mark.oracle] if needs_oracle(kind, setup) else []
+    return pytest.param(kind, setup, scenario.name, marks=marks, id=f"{setup}-{scenario.name}")
 
 
-@pytest.mark.parametrize(("kind", "sdk", "scenario"), _cases("official"))
+@pytest.mark.parametrize(("kind", "setup", "scenario"), _cases("official"))
 def test_official_as_recorded(
-    kind: Kind, sdk: Sdk, scenario: str, observed: Observed, request: pytest.FixtureRequest
+    kind: Kind, setup: Setup, scenario: str, observed: Observed, request: pytest.FixtureRequest
 ) -> None:
     """The official server still does what the recording says."""
-    outcome = observed(kind, sdk)[scenario]
+    outcome = observed(kind, setup)[scenario]
     assert outcome.failure is None, outcome.failure
     if request.config.getoption("--record"):
-        recordings.save(sdk, {scenario: outcome.observation})
+        recordings.save(setup, {scenario: outcome.observation})
         return
-    assert scenario in RECORDED[sdk], "not recorded yet: run once with --record"
-    found = differences(scenario, outcome.observation, RECORDED[sdk][scenario])
+    assert scenario in RECORDED[setup], "not recorded yet: run once with --record"
+    found = differences(scenario, outcome.observation, RECORDED[setup][scenario])
     assert not found, "now / recorded:\n" + "\n".join(map(str, found))
 
 
-@pytest.mark.parametrize(("kind", "sdk", "scenario"), _cases("rtour"))
-def test_rtour_as_recorded(kind: Kind, sdk: Sdk, scenario: str, observed: Observed) -> None:
+@pytest.mark.parametrize(("kind", "setup", "scenario"), _cases("rtour"))
+def test_rtour_as_recorded(kind: Kind, setup: Setup, scenario: str, observed: Observed) -> None:
     """Rtour does what the official server was recorded to do, or differs as listed."""
-    outcome = observed(kind, sdk)[scenario]
+    outcome = observed(kind, setup)[scenario]
     assert outcome.failure is None, outcome.failure
-    found = differences(scenario, RECORDED[sdk][scenario], outcome.observation)
-    unlisted = [each for each in found if not any(a.matches(each, sdk) for a in ACCEPTED)]
+    found = differences(scenario, RECORDED[setup][scenario], outcome.observation)
+    unlisted = [each for each in found if not any(a.matches(each, setup) for a in ACCEPTED)]
     assert not unlisted, "\n".join(map(str, unlisted))
 
 
@@ -59,11 +62,11 @@ def test_known_differences_are_current(
     accepted: Accepted, observed: Observed, request: pytest.FixtureRequest
 ) -> None:
     """Every listed difference still exists."""
-    sdks: tuple[Sdk, ...] = ("python",) if accepted.sdk is None else (accepted.sdk,)
-    for sdk in sdks:
-        for scenario, outcome in observed("rtour", sdk).items():
-            found = differences(scenario, RECORDED[sdk][scenario], outcome.observation)
-            if any(accepted.matches(each, sdk) for each in found):
+    setups: tuple[Setup, ...] = ("python",) if accepted.setup is None else (accepted.setup,)
+    for setup in setups:
+        for scenario, outcome in observed("rtour", setup).items():
+            found = differences(scenario, RECORDED[setup][scenario], outcome.observation)
+            if any(accepted.matches(each, setup) for each in found):
                 return
     pytest.fail(f"no difference like this any more: {accepted.reason}")
 

@@ -23,8 +23,8 @@ from tests.conformance.world import Site
 def site(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    kind, sdk = request.param
-    with standing_site(kind, sdk, tmp_path_factory.mktemp("theatre")) as here:
+    kind, setup = request.param
+    with standing_site(kind, setup, tmp_path_factory.mktemp("theatre")) as here:
         yield here
 
 
@@ -213,8 +213,8 @@ async def test_what_describing_an_invocation_needs(visitor: Visitor) -> None:
     assert row["invoked_by"] == "ingress"
     assert row["pinned_deployment_id"] == visitor.site.deployment_id
     journal = await visitor.rows(
-        f"SELECT index, entry_type, entry_json FROM sys_journal WHERE id = '{invocation_id}'"
-        " ORDER BY index"
+        f"SELECT entry_type, entry_json FROM sys_journal WHERE id = '{invocation_id}'"
+        ' ORDER BY "index"'
     )
     kinds = [entry["entry_type"] for entry in journal]
     assert kinds == [

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from tests.conformance.endpoints import Endpoint, Outside, Sdk
+from tests.conformance.endpoints import Endpoint, Outside, Setup
 from tests.conformance.observation import Normaliser, Observation, answer_as_data
 from tests.conformance.servers import Server
 from tests.conformance.waiting import eventually
@@ -33,7 +33,6 @@ INVOCATION_COLUMNS = (
     "status",
     "completion_result",
     "completion_failure",
-    "scheduled_start_at",
 )
 CALL_TIMEOUT_S = 30.0
 
@@ -46,8 +45,8 @@ class Site(msgspec.Struct, frozen=True):
     deployment_id: str
 
     @property
-    def sdk(self) -> Sdk:
-        return self.endpoint.sdk
+    def setup(self) -> Setup:
+        return self.endpoint.setup
 
     @property
     def outside(self) -> Outside:
@@ -101,9 +100,12 @@ class World:
         )
         content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         headers |= options.pop("headers", {})
-        return await self.client.request(
+        answer = await self.client.request(
             method, base + path, content=content, headers=headers, **options
         )
+        # Ids are numbered by when they came to be known, not by which messages quote them.
+        self._normaliser.text(answer.headers.get("x-restate-id", ""))
+        return answer
 
     async def run(self, step: str, target: str, *program: Step, **options: Any) -> Any:
         """Call a program, note the answer, and return its parsed body."""
@@ -155,8 +157,8 @@ class World:
     async def note_journal(self, step: str, invocation_id: str) -> None:
         """Entry types and names in order."""
         rows = await self.sql(
-            f"SELECT index, entry_type, name FROM sys_journal WHERE id = '{invocation_id}'"
-            " ORDER BY index"
+            f"SELECT \"index\", entry_type, name FROM sys_journal WHERE id = '{invocation_id}'"
+            ' ORDER BY "index"'
         )
         self.note(step, [f"{row['entry_type']} {row.get('name', '')}".strip() for row in rows])
 

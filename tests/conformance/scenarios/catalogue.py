@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from tests.conformance import scenarios
-from tests.conformance.endpoints import SDKS, Sdk
+from tests.conformance.endpoints import SETUPS, Setup
 from tests.conformance.observation import Observation
 from tests.conformance.world import CALL_TIMEOUT_S, Site, World
 
@@ -21,13 +21,17 @@ Play = Callable[[World], Awaitable[None]]
 TIMEOUT_S = 90.0
 AT_ONCE = 12
 
+BOTH_SDKS: tuple[Setup, ...] = ("python", "typescript")
+# The modules that are also played in request-response mode, because there waiting is different.
+ABOUT_WAITING = {"calls", "idempotency", "state", "waiting", "workflows"}
+
 
 class Scenario(msgspec.Struct, frozen=True):
-    """A named sequence of client actions. `sdks`: where it makes sense."""
+    """A named sequence of client actions, and the setups it is played on."""
 
     name: str
     play: Play
-    sdks: tuple[Sdk, ...] = SDKS
+    setups: tuple[Setup, ...]
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -41,7 +45,7 @@ _catalogue: dict[str, Scenario] = {}
 
 
 def scenario(
-    play: Play | None = None, *, name: str | None = None, sdks: tuple[Sdk, ...] = SDKS
+    play: Play | None = None, *, name: str | None = None, setups: tuple[Setup, ...] | None = None
 ) -> Callable[..., object]:
     """Put a function into the catalogue under its own or the given name."""
 
@@ -49,7 +53,9 @@ def scenario(
         title = name or play.__name__
         assert title not in _catalogue, f"two scenarios are called {title}"
         assert inspect.getdoc(play), f"{title} does not say what it shows"
-        _catalogue[title] = Scenario(title, play, sdks)
+        topic = play.__module__.rpartition(".")[2]
+        usual = SETUPS if topic in ABOUT_WAITING else BOTH_SDKS
+        _catalogue[title] = Scenario(title, play, setups or usual)
         return play
 
     return register if play is None else register(play)

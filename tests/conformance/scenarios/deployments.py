@@ -6,12 +6,12 @@ import asyncio
 from typing import Any
 
 from tests.conformance import wire
-from tests.conformance.endpoints import Sdk
+from tests.conformance.endpoints import Setup
 from tests.conformance.peers import Behaviour, Request, manifest, peer, respond_frames, service
 from tests.conformance.scenarios.catalogue import scenario
 from tests.conformance.world import World
 
-ONLY_ONCE: tuple[Sdk, ...] = (
+ONLY_ONCE: tuple[Setup, ...] = (
     "python",
 )  # the endpoints here are our own, so one SDK's site is enough
 
@@ -50,7 +50,7 @@ def unique(w: World, name: str) -> str:
     return w.key(name)
 
 
-@scenario(sdks=ONLY_ONCE)
+@scenario(setups=ONLY_ONCE)
 async def register_new_again_and_by_force(w: World) -> None:
     """New is 201; the same address is 200 and not asked again; force asks and counts a revision."""
     name = unique(w, "Reg")
@@ -65,7 +65,7 @@ async def register_new_again_and_by_force(w: World) -> None:
         w.note("v1", (await register(w, one.uri, "/v1")).status_code)
 
 
-@scenario(sdks=ONLY_ONCE)
+@scenario(setups=ONLY_ONCE)
 async def register_dry_run(w: World) -> None:
     """A dry run answers as the real one would, and stores nothing."""
     name = unique(w, "Dry")
@@ -82,7 +82,7 @@ async def register_dry_run(w: World) -> None:
         w.note("stored", row)
 
 
-@scenario(sdks=ONLY_ONCE)
+@scenario(setups=ONLY_ONCE)
 async def register_breaking_change(w: World) -> None:
     """Changing a service's type needs `breaking` or `force`."""
     name = unique(w, "Brk")
@@ -97,7 +97,7 @@ async def register_breaking_change(w: World) -> None:
         w.note("is an object", await w.ingress("POST", f"/{name}/key/a"))
 
 
-@scenario(sdks=ONLY_ONCE)
+@scenario(setups=ONLY_ONCE)
 async def register_fewer_handlers(w: World) -> None:
     """A new deployment may drop a handler; calling it is 404 from then on."""
     name = unique(w, "Few")
@@ -111,7 +111,7 @@ async def register_fewer_handlers(w: World) -> None:
         w.note("b", (await w.ingress("POST", f"/{name}/b")).status_code)
 
 
-@scenario(sdks=ONLY_ONCE)
+@scenario(setups=ONLY_ONCE)
 async def register_refusals(w: World) -> None:
     """What cannot be registered, and with which code."""
     bad_names = ("restateThing", "RESTATE", "openapi")
@@ -141,7 +141,7 @@ async def refuse(w: World, step: str, discovered: dict[str, Any]) -> None:
         w.note(step, {"status": answer.status_code, "code": answer.json().get("restate_code")})
 
 
-@scenario(sdks=ONLY_ONCE)
+@scenario(setups=ONLY_ONCE)
 async def register_bad_requests(w: World) -> None:
     """Bodies and addresses that make no sense."""
     for step, body in (
@@ -156,7 +156,7 @@ async def register_bad_requests(w: World) -> None:
         w.note(step, answer.status_code)
 
 
-@scenario(sdks=ONLY_ONCE)
+@scenario(setups=ONLY_ONCE)
 async def deployment_is_shown(w: World) -> None:
     """A deployment's own page, the list, and SQL agree."""
     name = unique(w, "Show")
@@ -179,7 +179,7 @@ async def deployment_is_shown(w: World) -> None:
         w.note("bad id", (await w.admin("GET", "/deployments/foo")).status_code)
 
 
-@scenario(sdks=ONLY_ONCE)
+@scenario(setups=ONLY_ONCE)
 async def deployment_is_removed(w: World) -> None:
     """Removal needs force; the service falls back to the revision before, or disappears."""
     name = unique(w, "Del")
@@ -214,7 +214,7 @@ def two_steps(word: str) -> Behaviour:
     return behave
 
 
-@scenario(sdks=ONLY_ONCE)
+@scenario(setups=ONLY_ONCE)
 async def deployment_is_pinned(w: World) -> None:
     """What has begun stays on its deployment; new invocations and `latest` take the newest."""
     name = unique(w, "Pin")
@@ -239,7 +239,7 @@ async def deployment_is_pinned(w: World) -> None:
             await w.admin("PATCH", f"/invocations/{each}/kill")
 
 
-@scenario(sdks=ONLY_ONCE)
+@scenario(setups=ONLY_ONCE)
 async def deployment_moves_before_the_first_entry(w: World) -> None:
     """An invocation that has stored nothing yet moves to a newer deployment at its next try."""
     name = unique(w, "Hop")
@@ -260,7 +260,7 @@ async def deployment_moves_before_the_first_entry(w: World) -> None:
         w.note("output", await w.ingress("GET", f"/restate/invocation/{inv}/output"))
 
 
-@scenario(sdks=ONLY_ONCE)
+@scenario(setups=ONLY_ONCE)
 async def service_is_configured(w: World) -> None:
     """PATCH changes what a service is, until the next registration resets it."""
     name = unique(w, "Cfg")

@@ -51,9 +51,9 @@ async def ingress_bad_delays(w: World) -> None:
     key = w.key("k")
     for delay in ("abc", "-5s", "", "1y", "2mo", "10 parsecs"):
         w.note(delay or "empty", await w.ingress("POST", f"/Obj/{key}/count/send?delay={delay}"))
-    w.note("bare number", await w.ingress("POST", f"/Obj/{key}/count/send?delay=200"))
     w.note("on a call", await w.ingress("POST", f"/Obj/{key}/count?delay=1s"))
     w.note("misspelt", await w.ingress("POST", f"/Obj/{key}/count/send?delaySec=1"))
+    w.note("bare number", await w.ingress("POST", f"/Obj/{key}/count/send?delay=200"))
 
 
 @scenario
@@ -123,10 +123,10 @@ async def ingress_body_rules(w: World) -> None:
     )
     w.note("json empty", await w.ingress("POST", "/Svc/echo", b"", headers=JSON))
     w.note("none with body", await w.ingress("POST", "/Svc/noop", b"1"))
-    w.note("none with type", await w.ingress("POST", "/Svc/noop", b"", headers=JSON))
     w.note("any", await w.ingress("POST", "/Svc/raw", b"\x00\x01\xff", headers=plain))
     w.note("any without type", await w.ingress("POST", "/Svc/raw", b"abc"))
     w.note("any empty", await w.ingress("POST", "/Svc/raw"))
+    w.note("none with type", await w.ingress("POST", "/Svc/noop", b"", headers=JSON))
 
 
 @scenario

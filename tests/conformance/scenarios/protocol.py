@@ -57,7 +57,7 @@ def by_id(inv: str) -> tuple[int, wire.Value]:
     return (1, inv)
 
 
-@scenario(sdks=("python",))
+@scenario(setups=("python",))
 async def protocol_get_output(w: World) -> None:
     """Asking for an output: the result, its failure, not yet, or unknown."""
     done = (await w.ingress("POST", "/Svc/echo", "x")).headers["x-restate-id"]
@@ -75,7 +75,7 @@ async def protocol_get_output(w: World) -> None:
     await w.admin("PATCH", f"/invocations/{asleep}/kill")
 
 
-@scenario(sdks=("python",))
+@scenario(setups=("python",))
 async def protocol_attach_to_targets(w: World) -> None:
     """Attaching by workflow key and by idempotency key finds the same invocations."""
     key, idem = w.key("k"), w.key("i")
@@ -96,7 +96,7 @@ async def protocol_attach_to_targets(w: World) -> None:
         await ask(w, f"{step} output", wire.frame(wire.GET_OUTPUT, target, (11, 1)))
 
 
-@scenario(sdks=("python",))
+@scenario(setups=("python",))
 async def protocol_run_and_suspend(w: World) -> None:
     """A proposed result and a suspension in one response: resumed at once with the result."""
     command = wire.frame(wire.RUN, (11, 1), (12, "step"))
@@ -104,7 +104,7 @@ async def protocol_run_and_suspend(w: World) -> None:
     await ask(w, "run", command + proposal)
 
 
-@scenario(sdks=("python",))
+@scenario(setups=("python",))
 async def protocol_sleep_in_the_past(w: World) -> None:
     """A sleep whose time is over fires at once."""
     await ask(w, "sleep", wire.frame(wire.SLEEP, (1, 1000), (11, 1)))
@@ -127,7 +127,7 @@ async def ending(w: World, step: str, *sent: bytes) -> None:
         await w.admin("DELETE", f"/deployments/{dp}?force=true")
 
 
-@scenario(sdks=("python",))
+@scenario(setups=("python",))
 async def protocol_endings(w: World) -> None:
     """The last of several outputs counts; what comes after End does not.
 
@@ -142,7 +142,7 @@ async def protocol_endings(w: World) -> None:
     await ending(w, "bytes after the end", wire.output(b"3") + wire.frame(wire.END))
 
 
-@scenario(sdks=("python",))
+@scenario(setups=("python",))
 async def protocol_request_headers(w: World) -> None:
     """What the server tells an endpoint about an attempt, in headers and in Start."""
     name = f"Head{w.key('').replace('-', '')}"

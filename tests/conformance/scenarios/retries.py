@@ -109,14 +109,14 @@ def _doc_code(event_json: str) -> str | None:
     return code
 
 
-@scenario(sdks=("python",))
+@scenario(setups=("python",))
 async def retry_http_errors(w: World) -> None:
     """Every bad status of an endpoint is a failed attempt with its own code."""
     for status in (404, 413, 415, 418, 500, 502, 504):
         await _http_status(w, status)
 
 
-@scenario(sdks=("python",))
+@scenario(setups=("python",))
 async def retry_after_header(w: World) -> None:
     """429 and 503 may say when to come back."""
     for status in (429, 503):

@@ -51,9 +51,9 @@ async def all_of_several(w: World) -> None:
     tag = w.key("id")
     inv = await w.send(
         "Svc/run",
-        op("start_sleep", ms=100, into="s"),
         op("start_call", svc="Svc", handler="echo", arg="x", into="c"),
         op("await_call", of=ref("c")),
+        op("start_sleep", ms=100, into="s"),
         op("awakeable", tag=tag, into="a"),
         op("all", of=["s", "a"]),
     )

@@ -32,7 +32,8 @@ from rtour.server.invoker import Invoker, InvokerLimits
 from rtour.server.live import live_attempts
 from rtour.server.preconditions import Preconditions
 from rtour.server.processor import Processor
-from rtour.server.query import PlainQuery
+from rtour.server.query.endpoint import QueryEndpoint
+from rtour.server.query.engine import Queries, QueryLimits
 from rtour.server.registration import Registration
 from rtour.server.registry import Registry
 from rtour.server.requests import Requests
@@ -146,6 +147,12 @@ class Server:
         self.invoker = Invoker(
             self._world, self._routes, random, InvokerLimits(limits.concurrent_attempts)
         )
+        self.queries = Queries(
+            self.storage.path,
+            lambda: live_attempts(self.invoker),
+            clock,
+            QueryLimits(settings.query_timeout_ms, settings.query_rows_max),
+        )
         self.timers = Timers(self.storage.timers_after, propose, clock)
         self.cleaner = Cleaner(
             self.storage.expired,
@@ -186,7 +193,7 @@ class Server:
             self._clock,
             self._random,
             invocation=self.storage.view.invocation,
-            query=PlainQuery(self.storage.path, lambda: live_attempts(self.invoker)),
+            query=QueryEndpoint(self.queries),
             about=About(cluster_name=CLUSTER_NAME, ingress_url=self.ingress_url + "/"),
         )
         return Front(admin, self._front_limits)
@@ -270,6 +277,8 @@ class Server:
             await self.processor.settled()
         if hasattr(self, "admin"):
             await self.admin.close(min(grace_s, 1.0))
+        if hasattr(self, "queries"):
+            await self.queries.close()
         if hasattr(self, "_world"):
             await self._transport.close()
         self.storage.close()

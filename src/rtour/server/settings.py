@@ -58,6 +58,8 @@ class Settings(msgspec.Struct, frozen=True):
     protocol_v7: bool = False
     request_identity_key_file: str | None = None
     tracing_endpoint: str | None = None
+    query_timeout_ms: int = 60_000
+    query_rows_max: int = 10_000_000
     shutdown_timeout_ms: int = 5_000
     limits: Limits = Limits()
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -65,7 +65,9 @@ class Introspection:
         self._live = live
         self._invocations = SYS_INVOCATION
 
-    def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> sqlite3.Cursor:
+    def rows(
+        self, sql: str, parameters: tuple[object, ...] | Mapping[str, object] = ()
+    ) -> sqlite3.Cursor:
         """Run one statement that only reads; `live` is asked in the calling thread."""
         if "sys_invocation" in sql.lower():
             self._prepare(SYS_INVOCATION_BY_STATUS if _BY_STATUS.search(sql) else SYS_INVOCATION)
@@ -75,6 +77,7 @@ class Introspection:
     def _prepare(self, invocations: Table) -> None:
         """Copy what the invoker knows, and let `sys_invocation` read its rows the faster way."""
         connection = self.connection
+        attempts = [msgspec.structs.astuple(attempt) for attempt in self._live()]
         connection.set_authorizer(None)
         connection.execute("PRAGMA query_only = OFF")
         connection.execute("BEGIN")
@@ -83,7 +86,7 @@ class Introspection:
             connection.execute(invocations.view())
             self._invocations = invocations
         connection.execute("DELETE FROM temp.live_attempt")
-        connection.executemany(FILL_LIVE, map(msgspec.structs.astuple, self._live()))
+        connection.executemany(FILL_LIVE, attempts)
         connection.execute("COMMIT")
         connection.execute("PRAGMA query_only = ON")
 

@@ -1,0 +1,1 @@
+"""The PostgreSQL side of SQL: its wire protocol, its types, its catalog."""

@@ -2,7 +2,7 @@
 
 from rtour import ObjectContext, VirtualObject
 
-from .checkout_service import handle
+from .checkout_service import Order, handle
 from .ticket_object import reserve, unreserve
 
 cart = VirtualObject("CartObject")
@@ -16,7 +16,8 @@ async def add_ticket(ctx: ObjectContext, ticket_id: str) -> bool:
 
 @cart.handler()
 async def checkout(ctx: ObjectContext) -> bool:
-    paid = await ctx.service_call(handle, arg={"user_id": ctx.key(), "tickets": ["seat2B"]})
+    order = Order(user_id=ctx.key(), tickets=["seat2B"])
+    paid = await ctx.service_call(handle, arg=order)
     return paid
 
 

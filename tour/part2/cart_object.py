@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from rtour import ObjectContext, VirtualObject
 
-from .checkout_service import handle
+from .checkout_service import Order, handle
 from .ticket_object import reserve, unreserve
 
 RESERVED_FOR = timedelta(minutes=15)
@@ -22,7 +22,8 @@ async def add_ticket(ctx: ObjectContext, ticket_id: str) -> bool:
 
 @cart.handler()
 async def checkout(ctx: ObjectContext) -> bool:
-    paid = await ctx.service_call(handle, arg={"user_id": ctx.key(), "tickets": ["seat2B"]})
+    order = Order(user_id=ctx.key(), tickets=["seat2B"])
+    paid = await ctx.service_call(handle, arg=order)
     return paid
 
 

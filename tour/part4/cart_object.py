@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from rtour import ObjectContext, VirtualObject
 
-from .checkout_service import handle
+from .checkout_service import Order, handle
 from .ticket_object import mark_as_sold, reserve, unreserve
 
 RESERVED_FOR = timedelta(minutes=15)
@@ -27,7 +27,8 @@ async def checkout(ctx: ObjectContext) -> bool:
     tickets = await ctx.get("tickets", type_hint=list[str]) or []
     if not tickets:
         return False
-    paid = await ctx.service_call(handle, arg={"user_id": ctx.key(), "tickets": tickets})
+    order = Order(user_id=ctx.key(), tickets=tickets)
+    paid = await ctx.service_call(handle, arg=order)
     if paid:
         for ticket_id in tickets:
             ctx.object_send(mark_as_sold, key=ticket_id, arg=None)

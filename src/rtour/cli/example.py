@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -27,10 +28,14 @@ WRITTEN = (Column("name", "NAME"), Column("folder", "FOLDER"), Column("files", "
 
 
 class Example(msgspec.Struct, frozen=True):
-    """One table of `examples.toml`: the table's name is the example's."""
+    """One table of `examples.toml`: the table's name is the example's.
+
+    `parts` are the files and folders of `folder` that belong to it; all of them when it is empty.
+    """
 
     folder: str
     summary: str
+    parts: list[str] = []
     next: list[str] = []
 
 
@@ -92,7 +97,7 @@ def _write(
     session: Session, root: Path, name: str, found: Example, target: Path, dry_run: bool
 ) -> None:
     source = root / found.folder
-    files = _files(source)
+    files = _files(source, found.parts)
     changed = [file for file in files if _differs(source / file, target / file)]
     for file in changed:
         session.note(f"  changed by you: {target / file}")
@@ -108,11 +113,12 @@ def _write(
         session.note(f"next: {line}")
 
 
-def _files(source: Path) -> list[Path]:
+def _files(source: Path, parts: Sequence[str]) -> list[Path]:
+    inside = (path.relative_to(source) for path in source.rglob("*") if path.is_file())
     return sorted(
-        path.relative_to(source)
-        for path in source.rglob("*")
-        if path.is_file() and not LEFT_OUT & set(path.parts)
+        path
+        for path in inside
+        if not LEFT_OUT & set(path.parts) and (not parts or path.parts[0] in parts)
     )
 
 

@@ -14,6 +14,8 @@ import sys
 from time import perf_counter
 from urllib.parse import urlsplit
 
+import uvloop
+
 BODY = b'"x"'
 
 
@@ -90,5 +92,5 @@ async def load(url: str, connections: int, seconds: float, keys: int) -> dict[st
 
 if __name__ == "__main__":
     url, connections, seconds, *keys = sys.argv[1:]
-    report = asyncio.run(load(url, int(connections), float(seconds), int(keys[0]) if keys else 1))
+    report = uvloop.run(load(url, int(connections), float(seconds), int(keys[0]) if keys else 1))
     print(json.dumps(report))

@@ -46,6 +46,14 @@ GOALS = {
 Figures = dict[str, dict[str, dict[Kind, list[float]]]]
 
 
+class DefaultServer(Server):
+    """A server as its users start it: the official one with all its partitions and memory."""
+
+    def _addresses(self) -> dict[str, str]:
+        spared = {"RESTATE_DEFAULT_NUM_PARTITIONS", "RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE"}
+        return {name: value for name, value in super()._addresses().items() if name not in spared}
+
+
 class Process:
     """A server under measurement: its CPU time and memory, by /proc."""
 
@@ -102,7 +110,7 @@ def load(server: Server, path: str, connections: int, seconds: float, keys: int)
 
 
 async def start(kind: Kind, folder: Path, figures: Figures) -> Server:
-    server = Server(kind, folder / kind, env={})
+    server = DefaultServer(kind, folder / kind, env={})
     began = perf_counter()
     await server.start()
     note(figures, "start to ready", "seconds", kind, perf_counter() - began)
@@ -114,7 +122,7 @@ def note(figures: Figures, workload: str, figure: str, kind: Kind, value: float)
     by_kind[kind].append(value)
 
 
-async def measure(sdk: str, rounds: int, seconds: float, figures: Figures) -> None:
+async def measure(sdk: str, rounds: int, seconds: float, figures: Figures, only: str) -> None:
     with tempfile.TemporaryDirectory(prefix="rtour-bench-") as name:
         folder = Path(name)
         services, url = await endpoint(sdk, folder)
@@ -126,6 +134,8 @@ async def measure(sdk: str, rounds: int, seconds: float, figures: Figures) -> No
             processes[kind].freeze()
         for turn in range(rounds + 1):  # the first one warms up and does not count
             for workload, (path, connections, keys) in WORKLOADS.items():
+                if only not in workload:
+                    continue
                 for kind in KINDS:
                     process = processes[kind]
                     process.thaw()
@@ -171,12 +181,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--sdk", choices=["python", "typescript", "both"], default="both")
+    parser.add_argument("--only", default="", help="workloads whose name contains this")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     oracles.install()
     figures: Figures = {}
     for sdk in ("python", "typescript") if options.sdk == "both" else (options.sdk,):
-        asyncio.run(measure(sdk, options.rounds, options.seconds, figures))
+        asyncio.run(measure(sdk, options.rounds, options.seconds, figures, options.only))
     show(figures)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2))

@@ -152,7 +152,7 @@ def _fields(look: Look, invocation: Invocation) -> list[tuple[str, Line | str]]:
     if invocation.completion_failure:
         status = (*status, f": {invocation.completion_failure}")
     attempts = f"{invocation.retry_count}" if invocation.retry_count else ""
-    if attempts and invocation.next_retry_at:
+    if attempts and invocation.next_retry_at and invocation.status == "backing-off":
         attempts += f", next {look.at(invocation.next_retry_at)}"
     return [
         ("Target", invocation.target),

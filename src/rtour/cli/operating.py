@@ -156,7 +156,7 @@ def _judge(session: Session, results: list[Record], operation: Operation) -> Non
     """One failure of a kind gives that kind's exit code, a mixture gives 1."""
     failed = [row for row in results if row["error"]]
     done = len(results) - len(failed)
-    session.note(f"{plural(done, 'invocation')} {operation.done}, {len(failed)} failed")
+    session.note(f"{operation.name}: {done} ok, {len(failed)} failed")
     if not failed:
         return
     codes = {row["exit_code"] for row in failed}

@@ -7,15 +7,17 @@ SELECT, WHERE, IN, ORDER BY, LIMIT, COUNT, GROUP BY. Every value goes through `q
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from rtour.client.failures import ServerFailed
 from rtour.client.journal import JournalEntry, JournalEvent, read_entries, read_event
 from rtour.client.model import EventRow, Invocation, JournalRow, Lock, Promise, StateRow
-from rtour.client.transport import Origin
 from rtour.ids import state_version
+
+if TYPE_CHECKING:  # the words of SQL are of use to those who never send any: no HTTP for them
+    from rtour.client.transport import Origin
 
 T = TypeVar("T")
 IDS_PER_QUERY = 500
@@ -43,6 +45,7 @@ def select(
     conditions: Iterable[str] = (),
     order: str = "",
     limit: int | None = None,
+    offset: int = 0,
 ) -> str:
     """A SELECT; all values in `conditions` must have gone through `quote`."""
     parts = ["SELECT", columns, "FROM", table + where(conditions)]
@@ -50,6 +53,8 @@ def select(
         parts += ["ORDER BY", order]
     if limit is not None:
         parts += ["LIMIT", str(limit)]
+    if offset:
+        parts += ["OFFSET", str(offset)]
     return " ".join(parts)
 
 

@@ -6,9 +6,9 @@ here knows colours: a `tone` says how something ended, and whoever shows it pick
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -36,6 +36,27 @@ class Told(msgspec.Struct, frozen=True):
     tone: Tone
 
 
+def status(record: Mapping[str, Any]) -> str:
+    """The status of a row of `sys_invocation`, and for a completed one how it ended."""
+    if record["status"] == "completed" and record.get("completion_result"):
+        return "failed" if record["completion_result"] == "failure" else "succeeded"
+    return str(record["status"])
+
+
+def note(record: Mapping[str, Any], at: Instant) -> str:
+    """What is worth a second look in a row of `sys_invocation`."""
+    if record.get("completion_failure"):
+        return first_line(record["completion_failure"])
+    if record["status"] == "scheduled" and record.get("scheduled_start_at"):
+        return f"starts {at(record['scheduled_start_at'])}"
+    if record["status"] == "backing-off":
+        again = at(record.get("next_retry_at"))
+        attempt = f"attempt {record.get('retry_count') or 1} failed"
+        failed = first_line(record.get("last_failure") or "")
+        return f"{attempt}, next {again}: {failed}" if again else f"{attempt}: {failed}"
+    return first_line(record.get("last_failure") or "")
+
+
 def visible(entry: JournalEntry) -> bool:
     """Notifications are told with their command, except those that have none."""
     return not entry.notification or entry.kind == "Signal"
@@ -47,7 +68,8 @@ def subject(invocation: Invocation, entry: JournalEntry, at: Instant) -> str:
         delayed = f" {at(entry.wake_up_at)}" if entry.wake_up_at else ""
         return f"{entry.target}({payload(entry.value)}){delayed}"
     if entry.kind == "Sleep" and entry.wake_up_at:
-        return _join(entry.name, f"until {at(entry.wake_up_at)}")
+        verb = "ends" if entry.open else "ended"
+        return _join(entry.name, f"{verb} {at(entry.wake_up_at)}")
     if entry.kind == "Signal":
         return signal(invocation, entry)
     if entry.kind == "SetState":
@@ -71,7 +93,8 @@ def result(entry: JournalEntry) -> Told | None:
     """What became of an entry."""
     outcome = entry.outcome
     if outcome is None:
-        return Told("… waiting", "waiting") if entry.open else None
+        waiting = entry.open and not entry.notification
+        return Told("… waiting", "waiting") if waiting else None
     if outcome.failed:
         return Told(failure(outcome), "bad")
     if outcome.value is not None:

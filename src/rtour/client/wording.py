@@ -14,6 +14,9 @@ import re
 _HOSTILE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 MAX_PREVIEW = 200
+MAX_JSON = 256 * 1024
+MAX_SHOWN = 16 * 1024
+MAX_HEX = 2 * 1024
 
 
 def shown(text: str, *, newlines: bool = False) -> str:
@@ -74,3 +77,34 @@ def _escape(match: re.Match[str]) -> str:
     char = match.group()
     code = ord(char)
     return _NAMED.get(char) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def pretty(value: bytes) -> str:
+    """A payload over many lines: JSON indented, text as it is, other bytes as a hex dump.
+
+    Of a large one only the beginning, and how much there is; what is shown is escaped by whoever
+    shows it.
+    """
+    if len(value) > MAX_JSON:
+        head = f"{size(len(value))}, of which the beginning:\n"
+        return head + _text_or_hex(value[:MAX_SHOWN])
+    try:
+        return json.dumps(json.loads(value), indent=2, ensure_ascii=False)[:MAX_JSON]
+    except ValueError:
+        return _text_or_hex(value[:MAX_SHOWN])
+
+
+def _text_or_hex(value: bytes) -> str:
+    # The cut may have gone through a character: up to three bytes at the end are no reason for hex.
+    for end in range(len(value), max(-1, len(value) - 4), -1):
+        try:
+            return value[:end].decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+    return "\n".join(_hex_line(value, start) for start in range(0, min(len(value), MAX_HEX), 16))
+
+
+def _hex_line(value: bytes, start: int) -> str:
+    row = value[start : start + 16]
+    text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+    return f"{start:06x}  {row.hex(' '):<47}  {text}"

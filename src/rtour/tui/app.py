@@ -1,0 +1,94 @@
+"""The app: places, jumps between them, and the way in from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from rtour.client import Client, Connection
+from rtour.tui.dialogs import Jump, resolve_jump
+from rtour.tui.invocation import InvocationView
+from rtour.tui.invocations import InvocationsView
+from rtour.tui.top_line import PLACES
+from rtour.tui.view import View
+from rtour.tui.workspace import Workspace
+
+VIEWS: dict[str, Callable[[Workspace], View[Any, Any]]] = {
+    "invocations": InvocationsView,
+}
+
+
+class RtourApp(App[None]):
+    """A view of one server."""
+
+    TITLE = "rtour"
+    CSS_PATH = "rtour.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(key, f"place('{name}')", name.capitalize(), show=False)
+            for key, _, name in PLACES
+        ),
+    ]
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__()
+        self.workspace = workspace
+        for name, make in VIEWS.items():
+            self.add_mode(name, _factory(make, workspace))
+
+    def on_mount(self) -> None:
+        self.switch_mode("invocations")
+
+    async def on_unmount(self) -> None:
+        await self.workspace.client.__aexit__()
+
+    def action_place(self, name: str) -> None:
+        """Goes to a place, at the top of it."""
+        if name in VIEWS:
+            self.switch_mode(name)
+
+    @on(Jump.Wanted)
+    def _jump_wanted(self, event: Jump.Wanted) -> None:
+        where = event.where
+        if where.startswith("inv_"):
+            self.push_screen(InvocationView(self.workspace, where))
+        elif where in ("q", "quit"):
+            self.exit()
+        elif where == "write":
+            self.workspace.read_only = False
+            self.notify(f"changes to {self.workspace.host} are allowed until you leave")
+            self.screen.refresh(recompose=False, layout=True)
+        elif name := resolve_jump(where):
+            self.action_place(name)
+        else:
+            self.notify(f"no view '{where}'", severity="warning")
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Textual's own commands, and the places."""
+        yield from super().get_system_commands(screen)
+        for key, _, name in PLACES:
+            help_text = f"Go to the {name} view (key {key})"
+            yield SystemCommand(name.capitalize(), help_text, lambda n=name: self.action_place(n))
+        if isinstance(screen, View):
+            yield SystemCommand(
+                "As commands", "What is on screen, as rtour, curl, SQL", screen.action_commands
+            )
+
+
+def _factory(
+    make: Callable[[Workspace], View[Any, Any]], workspace: Workspace
+) -> Callable[[], Screen[Any]]:
+    return lambda: make(workspace)
+
+
+def run(admin_url: str, ingress_url: str) -> None:
+    """Opens the UI on a server, until the user leaves it."""
+    connection = Connection(admin_url=admin_url, ingress_url=ingress_url)
+    folder = Path.home() / ".local" / "share" / "rtour"
+    RtourApp(Workspace(Client(connection), folder=folder)).run()

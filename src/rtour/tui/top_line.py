@@ -1,0 +1,59 @@
+"""The first line of every view: where we are, on which server, and how that server is."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import RenderResult
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from rtour.client.wording import shown
+from rtour.tui.grid import cut
+from rtour.tui.workspace import Workspace
+
+PLACES = (
+    ("1", "inv", "invocations"),
+    ("2", "svc", "services"),
+    ("3", "state", "state"),
+    ("4", "dp", "deployments"),
+    ("5", "sql", "sql"),
+    ("6", "dash", "dashboard"),
+    ("7", "log", "log"),
+)
+
+
+class TopLine(Widget):
+    """Places by number, the one we are at marked; then the server, or what is wrong with it."""
+
+    said = reactive("")
+    alarm = reactive(False)
+
+    def __init__(self, workspace: Workspace, name: str) -> None:
+        super().__init__()
+        self._workspace = workspace
+        self._place = name
+        self.set_class(not workspace.local, "remote")
+
+    def say(self, text: str, *, alarm: bool = False) -> None:
+        """Shows a word on the server's state; empty: all is well."""
+        self.said, self.alarm = text, alarm
+        self.set_class(alarm, "alarm")
+
+    def render(self) -> RenderResult:
+        """The line, cut to the width; what is wrong comes before where we are."""
+        places = Text(" ", no_wrap=True)
+        for key, short, name in PLACES:
+            style = "bold reverse" if name == self._place else ""
+            places.append(f" {key} {short} ", style)
+        if self.said:
+            return Text(cut(f" {shown(self.said)}", self.size.width), no_wrap=True)
+        right = self._server()
+        space = self.size.width - places.cell_len - len(right) - 1
+        return places.append(" " * max(1, space) + right, "bold")
+
+    def _server(self) -> str:
+        host = self._workspace.host
+        if self._workspace.local:
+            return f"{host} "
+        mode = "READ-ONLY" if self._workspace.read_only else "CHANGES ALLOWED"
+        return f"REMOTE {host} {mode} "

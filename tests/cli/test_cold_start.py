@@ -1,0 +1,51 @@
+"""Start-up stays cheap: what is imported when, proven in a fresh interpreter."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"typer", "rich", "httpx", "textual", "msgspec", "asyncio", "sqlite3", "pydantic", "h2"}
+
+
+def imported(*argv: str) -> set[str]:
+    """The top-level modules that a command line has loaded when it ends."""
+    code = (
+        "import sys\n"
+        f"sys.argv = ['rtour', *{list(argv)!r}]\n"
+        "from rtour.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "sys.stderr.write('\\n'.join(sys.modules))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+        env={"RTOUR_ADMIN_URL": "http://127.0.0.1:1", "HOME": "/nonexistent"},
+    )
+    return {name.split(".")[0] for name in done.stderr.splitlines()}
+
+
+@pytest.mark.parametrize("argv", [[], ["--help"], ["-h"], ["--version"]])
+def test_front_page_imports_nothing_heavy(argv: list[str]) -> None:
+    """`rtour --help` is text: no framework, no HTTP, no event loop."""
+    assert not imported(*argv) & HEAVY
+
+
+@pytest.mark.parametrize(
+    "argv", [["config", "view"], ["completions", "generate", "bash"], ["inv", "list", "--help"]]
+)
+def test_local_commands_load_no_http(argv: list[str]) -> None:
+    """A command that talks to nobody does not pay for talking."""
+    assert not imported(*argv) & {"httpx", "rich", "textual", "pydantic", "sqlite3"}
+
+
+def test_remote_commands_load_no_ui_and_no_server() -> None:
+    """`invocations list` loads the client and nothing of the screens, nor pydantic."""
+    loaded = imported("invocations", "list")
+    assert "httpx" in loaded
+    assert not loaded & {"textual", "pydantic", "sqlglot", "h2corn", "uvloop"}

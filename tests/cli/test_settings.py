@@ -1,0 +1,121 @@
+"""Which server is meant: flags, variables, project file, user file, in that order."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rtour.cli.diagnostics import Misuse
+from rtour.cli.settings import resolve
+from tests.cli.terminal import Terminal
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    config = tmp_path / ".config" / "rtour"
+    config.mkdir(parents=True)
+    (config / "config.toml").write_text(
+        '[staging]\nadmin_base_url = "https://staging:9070"\nbearer_token = "s3cret"\n'
+    )
+    return tmp_path
+
+
+def _env(home: Path, **more: str) -> dict[str, str]:
+    return {"HOME": str(home), **more}
+
+
+def test_defaults_are_local(home: Path) -> None:
+    """Without any setting the server is on this machine, at Restate's ports."""
+    found = resolve({}, _env(home), home)
+    assert (found.admin_url.value, found.admin_url.origin) == ("http://127.0.0.1:9070", "default")
+    assert found.ingress_url.value == "http://127.0.0.1:8080"
+
+
+def test_flag_beats_variable_beats_file(home: Path) -> None:
+    """The nearer to the command, the stronger."""
+    env = _env(home, RESTATE_ENVIRONMENT="staging")
+    assert resolve({}, env, home).admin_url.value == "https://staging:9070"
+    env["RESTATE_ADMIN_URL"] = "http://variable:1"
+    assert resolve({}, env, home).admin_url.value == "http://variable:1"
+    assert resolve({"admin_url": "flag:1"}, env, home).admin_url.value == "http://flag:1"
+
+
+def test_environment_by_flag_beats_variables(home: Path) -> None:
+    """`-e staging` must not reach the server of a forgotten variable."""
+    env = _env(home, RESTATE_ADMIN_URL="http://variable:1")
+    found = resolve({"environment": "staging"}, env, home)
+    assert found.admin_url.value == "https://staging:9070"
+    assert found.token.value == "s3cret"
+
+
+def test_restate_host_sets_both(home: Path) -> None:
+    """The official CLI's shorthand."""
+    found = resolve({}, _env(home, RESTATE_HOST="far", RESTATE_HOST_SCHEME="https"), home)
+    assert found.admin_url.value == "https://far:9070"
+    assert found.ingress_url.value == "https://far:8080"
+
+
+def test_official_configuration_is_understood(home: Path) -> None:
+    """An environment of `~/.config/restate/config.toml` works as it is."""
+    path = home / ".config" / "restate"
+    path.mkdir()
+    (path / "config.toml").write_text(
+        '[global]\nenvironment = "theirs"\n[theirs]\nadmin_base_url = "http://theirs:9070"\n'
+    )
+    found = resolve({}, _env(home), home)
+    assert found.admin_url.value == "http://theirs:9070"
+    assert found.environment.origin == str(path / "config.toml")
+
+
+def test_project_file_is_found_above_and_cannot_take_the_token(home: Path) -> None:
+    """A checkout may say which server; it may not have your token sent there."""
+    (home / ".rtour.toml").write_text(
+        '[global]\nenvironment = "here"\n[here]\nadmin_base_url = "http://elsewhere:1"\n'
+    )
+    below = home / "a" / "b"
+    below.mkdir(parents=True)
+    found = resolve({}, _env(home, RESTATE_AUTH_TOKEN="mine"), below)
+    assert found.admin_url.value == "http://elsewhere:1"
+    assert found.token.value is None
+    assert "withheld" in found.token.origin
+
+
+@pytest.mark.parametrize("url", ["http://", "://x"])
+def test_bad_address_names_its_origin(home: Path, url: str) -> None:
+    """The message says which variable is wrong."""
+    with pytest.raises(Misuse, match="RESTATE_ADMIN_URL"):
+        resolve({}, _env(home, RESTATE_ADMIN_URL=url), home)
+
+
+def test_broken_file_is_named(home: Path) -> None:
+    """A file that is no TOML is told with its path."""
+    path = home / ".config" / "rtour" / "config.toml"
+    path.write_text("[")
+    with pytest.raises(Misuse, match=r"config\.toml is not valid TOML"):
+        resolve({}, _env(home), home)
+
+
+def test_environments_are_added_used_and_listed(terminal: Terminal) -> None:
+    """The round trip a user makes; the file that holds the token is private."""
+    words = ["config", "add-environment", "prod", "--admin-url", "https://p:9070", "--token", "t"]
+    assert terminal.run(*words).code == 0
+    assert terminal.run(*words).code == 4
+    file = terminal.home / ".config" / "rtour" / "config.toml"
+    assert file.stat().st_mode & 0o077 == 0
+    assert terminal.run("config", "use", "prod").code == 0
+    rows = json.loads(terminal.run("config", "ls", "-o", "json").out)
+    assert [(row["name"], row["current"]) for row in rows] == [("local", False), ("prod", True)]
+    assert terminal.run("config", "use", "nope").code == 3
+
+
+def test_token_is_sent_to_the_admin_alone_and_never_shown(terminal: Terminal) -> None:
+    """The ingress forwards headers to handlers: a token has no business there."""
+    terminal.env["RESTATE_AUTH_TOKEN"] = "s3cret"
+    assert terminal.run("call", "Greeter/greet", '"x"').code == 0
+    admin, ingress = terminal.server.requests[0], terminal.server.requests[-1]
+    assert admin.headers["authorization"] == "Bearer s3cret"
+    assert "authorization" not in ingress.headers
+    for words in (["info"], ["config", "view"], ["info", "-o", "json"]):
+        assert "s3cret" not in terminal.run(*words).out

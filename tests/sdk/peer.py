@@ -50,7 +50,7 @@ class Peer:
         self.answers: Callable[[m.Call], m.Value | m.Failure] = lambda call: m.Value(call.parameter)
         self.journal: list[m.Message] = []
         self.attempts = 0
-        self.max_attempts = _MAX_ATTEMPTS
+        self.journal_at_start: list[m.Message] = []
         self.retries_errors = False
         self.errors: list[m.Error] = []
         self.attempt: Attempt | None = None
@@ -66,8 +66,9 @@ class Peer:
     async def invoke(self, path: str, body: Any = None, **headers: str) -> Any:
         """The decoded result; TerminalFailure as `m.Failure`; an Error frame is raised."""
         content = b"" if body is None else json.dumps(body).encode()
-        self.journal = [m.Input(tuple(m.Header(*header) for header in headers.items()), content)]
-        while self.attempts < self.max_attempts:
+        input_ = m.Input(tuple(m.Header(*header) for header in headers.items()), content)
+        self.journal = [input_, *self.journal_at_start]
+        while self.attempts < _MAX_ATTEMPTS:
             last = await self._attempt(path)
             if isinstance(last, m.End):
                 return self._result()

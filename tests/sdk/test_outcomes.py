@@ -193,6 +193,24 @@ async def test_runs_work_side_by_side() -> None:
 
 
 @service.handler()
+async def too_late(ctx: rtour.Context) -> None:
+    async def effect() -> None:
+        calls.append("ran")
+
+    await ctx.run_typed("effect", effect)
+
+
+async def test_no_run_starts_after_a_cancellation() -> None:
+    """A cancellation that is in the journal already wins: nothing runs for a lost cause."""
+    calls.clear()
+    peer = Peer(service, streaming=False)
+    peer.journal_at_start = [m.Run(1, "effect"), CANCEL]
+    result = await peer.invoke("S/too_late")
+    assert isinstance(result, m.Failure)
+    assert (result.code, calls) == (409, [])
+
+
+@service.handler()
 async def flaky(ctx: rtour.Context) -> str:
     async def effect() -> str:
         calls.append("try")

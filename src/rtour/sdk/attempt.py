@@ -162,7 +162,7 @@ class Attempt:
             self._context = InvocationContext(self, self.vm.sys_input())
             token = current.set(self._context)
             result = await self._outcome(self._context)
-            await self.runs.settle()
+            await self.runs.settle(start=isinstance(result, m.Value))
             if not self.vm.closed:
                 self.vm.sys_output(result)
                 self.vm.sys_end()

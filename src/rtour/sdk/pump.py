@@ -151,21 +151,26 @@ class Pump:
 
     def _advance(self) -> None:
         """All is quiet: let one waiter go on, or find that none can."""
-        self._start_runs()
         if not self._waiters or self._wake_cancelled():
             return
-        match self.vm.progress([waiter.awaited.tree() for waiter in self._waiters]):
+        match self._progress():
             case Progress.DONE:
                 self._wake_done()
             case Progress.CANCELLED:
                 for waiter in self._waiters:
                     waiter.cancelled = True
                 self._wake_cancelled()
-            case Progress.WAIT:
-                pass
             case Progress.CLOSED:
                 self.close()
         self._flush()
+
+    def _progress(self) -> Progress:
+        trees = [waiter.awaited.tree() for waiter in self._waiters]
+        progress = self.vm.progress(trees)
+        if progress is Progress.EXECUTE:
+            self._start_runs()
+            progress = self.vm.progress(trees)
+        return progress
 
     def _wake_done(self) -> None:
         for waiter in self._waiters:

@@ -1,9 +1,9 @@
 """Side effects: closures that run once, and whose results the journal keeps.
 
-A closure starts when it is asked for, so that two runs in a row work side by side; when the journal
-has its result already it never starts. A coroutine function runs on the event loop, anything else
-in a thread. The result counts once the server has stored it: it comes back as a notification, like
-every other.
+A closure starts when it is asked for, so that two runs in a row work side by side. When the journal
+has its result already, or a cancellation comes first, it never starts. A coroutine function runs on
+the event loop, anything else in a thread. The result counts once the server has stored it: it comes
+back as a notification, like every other.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ class Runs:
         """Start the closure as soon as the journal is replayed, unless its result is there."""
         if self._vm.awaits_execution(run):
             self._closures[run] = closure
-            self.start()
+            if not self._vm.has_news:  # a cancellation may be among it: look first
+                self.start()
 
     def start(self) -> None:
         """Start what may start now."""
@@ -114,8 +115,10 @@ class Runs:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def settle(self) -> None:
-        """Wait for the closures under way: a handler that returns has asked for them, too."""
+    async def settle(self, *, start: bool) -> None:
+        """Wait for the closures under way; `start` those that still wait, too."""
+        if start:
+            self.start()
         while self._tasks:
             await asyncio.wait(self._tasks)
 

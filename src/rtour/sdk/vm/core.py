@@ -47,6 +47,8 @@ class Progress(enum.Enum):
 
     DONE = enum.auto()
     """One of the trees is resolved."""
+    EXECUTE = enum.auto()
+    """Closures wait to be started: see `startable_runs`, then ask again."""
     WAIT = enum.auto()
     """Nothing to do before more input, or the end of a run."""
     CANCELLED = enum.auto()
@@ -82,7 +84,7 @@ class Core:
         self._arrived: set[int] = set()
         self._proposals: dict[int, m.Value | m.Failure] = {}
         self._calls: dict[int, str | None] = {}
-        self._last_command: m.Command = m.Input()
+        self._waiting_runs: list[int] = []
         self._announced: m.Future | None = None
 
     # --- input and output --------------------------------------------------------------------
@@ -197,7 +199,6 @@ class Core:
         """Match the next recorded command, or write a new one. Returns the one that counts."""
         self.assert_open()
         self.command_index += 1
-        self._last_command = attempted
         if self._recorded:
             recorded = self._recorded.popleft()
             if not replay.matches(recorded, attempted, self._check_payloads):
@@ -292,8 +293,11 @@ class Core:
         if self._recorded:
             recorded = self._recorded[0]
             index = self.command_index + 1
-            self._fail_at(replay.unreachable_await(index, recorded), index, recorded)
+            message = replay.unreachable_await(index, recorded)
+            self.fail(replay.JOURNAL_MISMATCH, message, related=(index, recorded))
             return Progress.CLOSED
+        if self._waiting_runs:
+            return Progress.EXECUTE
         if self.executing:
             return Progress.WAIT
         if self.input_closed:
@@ -304,10 +308,15 @@ class Core:
         self._announce(awaited)
         return Progress.WAIT
 
+    @property
+    def has_news(self) -> bool:
+        """Notifications have come that nobody has looked at."""
+        return bool(self._notifications)
+
     def about_to_wait(self, trees: Sequence[Tree]) -> None:
         """The handler will wait for sure: say so at once, with the commands it has made."""
         if self.phase is Phase.PROCESSING and not (
-            self.input_closed or self.executing or self._notifications
+            self.input_closed or self.executing or self._waiting_runs or self._notifications
         ):
             self._announce(self._awaited(trees))
 
@@ -330,36 +339,40 @@ class Core:
             raise SuspendedException
         raise SdkInternalException(self.failure.message if self.failure else "The attempt is over.")
 
-    def fail(self, code: int, message: str, stacktrace: str = "", **details: int | None) -> None:
-        """End the attempt with an Error; the first one counts, the rest is silence."""
+    def fail(
+        self,
+        code: int,
+        message: str,
+        stacktrace: str = "",
+        *,
+        related: tuple[int, m.Command] | None = None,
+        next_retry_delay_ms: int | None = None,
+    ) -> None:
+        """End the attempt with an Error; the first one counts, the rest is silence.
+
+        `related` is the index and the command that the failure is about, if it is about one.
+        """
         if self.phase is Phase.CLOSED:
             return
-        if "related_command_index" not in details and self.command_index >= 0:
-            details["related_command_index"] = self.command_index
-        related = self._last_command
         self.close(
-            m.Error(
+            m.Error(code, message, stacktrace, next_retry_delay_ms=next_retry_delay_ms)
+            if related is None
+            else m.Error(
                 code,
                 message,
                 stacktrace,
-                related_command_index=details.get("related_command_index"),
-                related_command_name=related.name if self.command_index >= 0 else None,
-                related_command_type=(
-                    int(m.COMMAND_TYPES[type(related)]) if self.command_index >= 0 else None
-                ),
-                next_retry_delay_ms=details.get("next_retry_delay_ms"),
+                related_command_index=related[0],
+                related_command_name=related[1].name,
+                related_command_type=int(m.COMMAND_TYPES[type(related[1])]),
+                next_retry_delay_ms=next_retry_delay_ms,
             )
         )
 
     def mismatch(self, message: str, recorded: m.Command) -> None:
         """The handler left the recorded way: the attempt fails with 570."""
-        self._fail_at(message, self.command_index, recorded)
+        related = (self.command_index, recorded)
+        self.fail(replay.JOURNAL_MISMATCH, message, related=related)
         self.assert_open()
-
-    def _fail_at(self, message: str, index: int, command: m.Command) -> None:
-        self.command_index = index
-        self._last_command = command
-        self.fail(replay.JOURNAL_MISMATCH, message)
 
     def abandon(self) -> None:
         """The connection is gone: nothing can be said any more."""

@@ -44,7 +44,6 @@ class VM(Core):
         super().__init__(version, check_payloads)
         self._next_completion = 0
         self._next_signal = m.SignalIndex.FIRST_AWAKEABLE - 1
-        self._waiting_runs: list[int] = []
         self._runs: dict[int, m.Run] = {}
         self._run_indexes: dict[int, int] = {}
 
@@ -261,12 +260,11 @@ class VM(Core):
         delay_ms = failure.retry_after_ms
         if delay_ms is None and policy is not None:
             delay_ms = policy.delay_ms(attempts)
-        self._last_command = self._runs[run]
         self.fail(
             failure.code,
             failure.message,
             failure.stacktrace,
-            related_command_index=self._run_indexes[run],
+            related=(self._run_indexes[run], self._runs[run]),
             next_retry_delay_ms=delay_ms,
         )
 

@@ -9,6 +9,12 @@ def main() -> None:
 
     if frontpage.answers(sys.argv[1:]):
         return
+    if sys.argv[1:2] == ["server"]:
+        from rtour.cli import foreground  # noqa: PLC0415
+
+        flags = foreground.plain_flags(sys.argv[2:])
+        if flags is not None:
+            sys.exit(foreground.run(flags))
     from rtour.cli.dispatch import run_for_real  # noqa: PLC0415
 
     sys.exit(run_for_real(sys.argv[1:]))

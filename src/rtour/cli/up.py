@@ -14,6 +14,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from rtour.cli import foreground
 from rtour.cli.diagnostics import CliError, ExitCode
 from rtour.cli.session import Session, session_of
 from rtour.cli.settings import Setting, state_home
@@ -54,14 +55,14 @@ def up(
     session = session_of(ctx)
     if use_random_ports:
         ingress_port, admin_port = _free_ports()
-    if no_ui or not session.world.stdout.isatty():
-        from rtour.cli.server import server  # noqa: PLC0415 - loads the whole server
-
-        server(data=data, ephemeral=ephemeral, ingress_port=ingress_port, admin_port=admin_port)
-        return
     words = ["--ingress-port", str(ingress_port), "--admin-port", str(admin_port)]
+    words += ["--pg-port", "0"] if use_random_ports else []
     words += ["--data", str(data)] if data else []
     words += ["--ephemeral"] if ephemeral else []
+    if no_ui or not session.world.stdout.isatty():
+        flags = foreground.plain_flags(words)
+        assert flags is not None, words
+        raise typer.Exit(foreground.run(flags))
     session.settings = msgspec.structs.replace(
         session.settings,
         admin_url=Setting(f"http://127.0.0.1:{admin_port}", "rtour up"),

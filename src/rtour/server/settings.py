@@ -89,7 +89,11 @@ OFFICIAL_ADDRESSES = {
     "ingress_port": "RESTATE_INGRESS__BIND_ADDRESS",
     "admin_port": "RESTATE_ADMIN__BIND_ADDRESS",
 }
-_UNLIMITED = frozenset({"retry_max_attempts", "retry_max_interval_ms"})
+_NOTHING = {
+    "retry_max_attempts": ("unlimited", "none"),
+    "retry_max_interval_ms": ("unlimited", "none"),
+    "pg_port": ("off", "none"),
+}
 _LEVELS = frozenset({"trace", "debug", "info", "warn", "warning", "error", "off"})
 
 
@@ -111,7 +115,10 @@ def load(
         variable = f"RTOUR_{name.removesuffix('_ms').upper()}"
         if name != "limits" and variable in environment:
             values[name] = _parse(name, environment[variable], variable)
-    values |= {name: value for name, value in (flags or {}).items() if value is not None}
+    for name, value in (flags or {}).items():
+        if value is not None:
+            flag = f"--{name.replace('_', '-')}"
+            values[name] = _parse(name, value, flag) if isinstance(value, str) else value
     return _checked(replace(Settings(), **values))
 
 

@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+from rtour.cli.frontpage import entries, page
+from rtour.cli.tree import load
+
 HEAVY = {"typer", "rich", "httpx", "textual", "msgspec", "asyncio", "sqlite3", "pydantic", "h2"}
 
 
@@ -49,3 +52,14 @@ def test_remote_commands_load_no_ui_and_no_server() -> None:
     loaded = imported("invocations", "list")
     assert "httpx" in loaded
     assert not loaded & {"textual", "pydantic", "sqlglot", "h2corn", "uvloop"}
+
+
+def test_front_page_fits_80_columns() -> None:
+    """The first thing anybody sees is not folded."""
+    assert max(map(len, page(colour=False).splitlines())) <= 80
+
+
+def test_front_page_lists_what_there_is() -> None:
+    """Every command on the front page can be loaded, and no module is listed in vain."""
+    for entry in entries():
+        assert load(entry).name == entry.name

@@ -34,7 +34,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
             "deployments",
             "rtour.cli.deployments",
             "app",
-            "Where your services run: register, list, describe, remove",
+            "Where services run: register, list, remove",
             ("deployment", "dp"),
         ),
         Entry(
@@ -52,7 +52,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
             "invocations",
             "rtour.cli.invocations",
             "app",
-            "List, describe, cancel, kill, pause, resume, restart, purge, wait, watch",
+            "List, describe, stop, resume, wait for, watch",
             ("invocation", "inv"),
         ),
         Entry("why", "rtour.cli.why", "why", "Why is it not finished? One sentence"),
@@ -94,11 +94,11 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
 
 GLOBAL_OPTIONS = (
     ("-o, --output FORMAT", "table, json, jsonl or text"),
-    ("--columns A,B", "only these columns; --no-headers leaves out the header"),
+    ("--columns A,B", "only these; --no-headers leaves out the header"),
     ("-e, --environment NAME", "which server (see `rtour config`)"),
     ("--admin-url, --ingress-url", "where the server is; --token to be let in"),
     ("-y, --yes", "do not ask; -q less, -v more on stderr"),
-    ("--color WHEN", "auto, always or never (NO_COLOR and FORCE_COLOR count too)"),
+    ("--color WHEN", "auto, always, never; NO_COLOR counts too"),
     ("--time-format FORMAT", "human, iso8601 or rfc2822"),
     ("--table-style STYLE", "compact or borders"),
     ("--connect-timeout MS", "3000; --request-timeout MS, 13000"),
@@ -147,13 +147,13 @@ def page(*, colour: bool) -> str:
     lines += ["", "Usage: rtour COMMAND [ARGS]...", ""]
     for title, section in SECTIONS.items():
         lines.append(f"{bold}{title}{off}")
-        lines += [f"  {_names(entry):<22}{entry.help}" for entry in section if present(entry)]
+        lines += [f"  {_names(entry):<24}{entry.help}" for entry in section if present(entry)]
         lines.append("")
     lines.append(f"{bold}Options of every command{off}")
     lines += [f"  {names:<28}{what}" for names, what in GLOBAL_OPTIONS]
     lines += [
         "",
-        "`rtour COMMAND --help` shows examples; unambiguous prefixes work: `rtour inv ls`.",
+        "`rtour COMMAND --help` shows examples. Prefixes work: `rtour inv ls`.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -132,7 +132,10 @@ def _names(param: Any) -> str:
 def _meaning(param: Any) -> str:
     default = param.default
     shown = default not in (None, False) and not param.is_flag
-    return f"{param.help or ''} [default: {default:g}]".strip() if shown else param.help or ""
+    if not shown:
+        return str(param.help or "")
+    text = f"{default:g}" if isinstance(default, float) else str(default)
+    return f"{param.help or ''} [default: {text}]".strip()
 
 
 def _first_sentence(text: str | None) -> str:

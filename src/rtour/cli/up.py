@@ -7,14 +7,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
-from rtour.cli import foreground
 from rtour.cli.diagnostics import CliError, ExitCode
 from rtour.cli.session import Session, session_of
 from rtour.cli.settings import Setting, state_home
@@ -53,28 +52,31 @@ def up(
     """
     del retain  # the official CLI's flag: here data is kept unless one says otherwise
     session = session_of(ctx)
+    flags = {"ingress_port": str(ingress_port), "admin_port": str(admin_port)}
     if use_random_ports:
-        ingress_port, admin_port = _free_ports()
-    words = ["--ingress-port", str(ingress_port), "--admin-port", str(admin_port)]
-    words += ["--pg-port", "0"] if use_random_ports else []
-    words += ["--data", str(data)] if data else []
-    words += ["--ephemeral"] if ephemeral else []
+        flags = _free_ports("ingress_port", "admin_port", "pg_port")
+    if data:
+        flags["data"] = str(data)
+    if ephemeral:
+        flags["ephemeral"] = "true"
     if no_ui or not session.world.stdout.isatty():
-        flags = foreground.plain_flags(words)
-        assert flags is not None, words
+        from rtour.cli import foreground  # noqa: PLC0415 - loads the whole server
+
         raise typer.Exit(foreground.run(flags))
     session.settings = msgspec.structs.replace(
         session.settings,
-        admin_url=Setting(f"http://127.0.0.1:{admin_port}", "rtour up"),
-        ingress_url=Setting(f"http://127.0.0.1:{ingress_port}", "rtour up"),
+        admin_url=Setting(f"http://127.0.0.1:{flags['admin_port']}", "rtour up"),
+        ingress_url=Setting(f"http://127.0.0.1:{flags['ingress_port']}", "rtour up"),
     )
-    with _server(session, words):
+    with _server(session, flags):
         open_ui(session)
 
 
 @contextmanager
-def _server(session: Session, words: list[str]) -> Iterator[None]:
+def _server(session: Session, flags: dict[str, str]) -> Iterator[None]:
     """The server as a child: it has its own log and signals, the UI has the terminal."""
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in flags.items()]
+    words = ["--ephemeral" if word.startswith("--ephemeral=") else word for word in words]
     log = state_home(session.world.env) / "server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
@@ -126,8 +128,12 @@ def _failed(what: str, log: Path) -> CliError:
     )
 
 
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1]), int(other.getsockname()[1])
+def _free_ports(*names: str) -> dict[str, str]:
+    """A free port for each name; all are held until all are found, so that they differ."""
+    with ExitStack() as held:
+        ports = {}
+        for name in names:
+            probe = held.enter_context(socket.socket())
+            probe.bind(("127.0.0.1", 0))
+            ports[name] = str(probe.getsockname()[1])
+        return ports

@@ -176,6 +176,21 @@ async def test_an_invocation(prefix: str) -> None:
     assert exchange.sent[-1]["more_body"] is False
 
 
+@pytest.mark.parametrize("name", ["health", "discover"])
+async def test_handlers_may_have_the_names_of_our_paths(name: str) -> None:
+    """Only the whole path tells what is meant."""
+    awkward = rtour.Service("Awkward")
+
+    @awkward.handler(name)
+    async def handler(ctx: rtour.Context, who: str) -> str:
+        return who
+
+    exchange = Exchange([OPENING])
+    path = f"/invoke/Awkward/{name}"
+    await exchange.run(rtour.app([awkward]), path, {"content-type": INVOCATION})
+    assert frames(exchange.body)[0] == m.Output(m.Value(b'"Ada"'))
+
+
 async def test_the_answer_ends_after_the_request() -> None:
     """Some HTTP stacks drop a stream whose answer ends first: wait for the server."""
     exchange = Exchange([OPENING], ends=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,7 +41,14 @@ def serve(
     logs.install()
     if reload and workers > 1:
         raise CliError("--reload works with one worker only.", hint="leave --workers out")
-    found = load(app)
+    try:
+        found = load(app)
+    except Exception:
+        if not reload:
+            raise
+        traceback.print_exc()
+        serving.restart_after_change()
+        return
     try:
         serving.serve(found, host=host, port=port, workers=workers, reload=reload)
     except (TypeError, RuntimeError) as error:

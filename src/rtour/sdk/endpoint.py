@@ -114,9 +114,9 @@ class Endpoint:
     ) -> Response | Accepted:
         """The answer to a request; header names are lower case, `path` is still encoded."""
         segments = path.partition("?")[0].rstrip("/").split("/")
-        if segments[-1] == "health":
-            return Response(200, "application/json", b'{"status":"ok"}')
         target = _target(segments)
+        if target is None and segments[-1] == "health":
+            return Response(200, "application/json", b'{"status":"ok"}')
         if target is None and segments[-1] != "discover":
             return _refusal(404, f"Nothing is served at {path}")
         if self._verifier is not None and not self._verifier.accepts(segments, headers):

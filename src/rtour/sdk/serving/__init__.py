@@ -7,6 +7,6 @@ running      processes: workers, signals, reloading
 """
 
 from rtour.sdk.serving.listener import Listener
-from rtour.sdk.serving.running import serve
+from rtour.sdk.serving.running import restart_after_change, serve
 
-__all__ = ["Listener", "serve"]
+__all__ = ["Listener", "restart_after_change", "serve"]

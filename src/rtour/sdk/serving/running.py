@@ -48,7 +48,7 @@ def serve(
     if workers > 1:
         _fork(workers, endpoint, listening)
     elif _run(_serve_until_signal(endpoint, listening, reload=reload)):
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves
+        _start_anew()
 
 
 def _endpoint_of(app: Any) -> Endpoint:
@@ -110,16 +110,28 @@ async def _wait(stop: asyncio.Event) -> bool:
             return True
 
 
+def restart_after_change() -> None:
+    """For code that cannot even be imported: wait until it is changed, and try again."""
+    _run(_wait(asyncio.Event()))
+    _start_anew()
+
+
+def _start_anew() -> None:
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves
+
+
 def _source_times() -> dict[str, int]:
-    """When the imported files below the working directory were last written."""
-    here = str(Path.cwd())
+    """When the source files in use, and those beside them, were last written."""
+    here = Path.cwd()
     files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    return {file: _written_at(file) for file in files if file and file.startswith(here)}
+    used = {Path(file) for file in files if file and file.startswith(str(here))}
+    folders = {here, *(file.parent for file in used)}
+    return {str(file): _written_at(file) for folder in folders for file in folder.glob("*.py")}
 
 
-def _written_at(file: str) -> int:
+def _written_at(file: Path) -> int:
     try:
-        return Path(file).stat().st_mtime_ns
+        return file.stat().st_mtime_ns
     except OSError:  # in the middle of being replaced
         return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import shutil
 import tempfile
 from pathlib import Path
@@ -12,7 +13,17 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rtour.engine import changes as c
-from rtour.engine.model import DocumentKind, Entry, InboxItem, Invocation, Status, Timer
+from rtour.engine.model import (
+    DocumentKind,
+    Entry,
+    Invocation,
+    Promise,
+    StatePatch,
+    Status,
+    Timer,
+    TimerKind,
+)
+from rtour.protocol.messages import Failure, Value
 from rtour.storage.memory import MemoryStorage
 from rtour.storage.settings import CommitIn, SqliteSettings
 from rtour.storage.sqlite import SqliteStorage
@@ -25,6 +36,7 @@ IDS = ["inv_a", "inv_b"]
 OBJECTS = [("Cart", "ada"), ("Cart", "bob")]
 NAMES = [b"", b"\xff"]
 PROMISES = ["done"]
+LIVING = [Status.SCHEDULED, Status.INVOKED, Status.SUSPENDED]
 ids = st.sampled_from(IDS)
 objects = st.sampled_from(OBJECTS)
 names = st.sampled_from(NAMES)
@@ -61,112 +73,125 @@ class InStep(RuleBasedStateMachine):
 
     # --- records ---------------------------------------------------------------------------------
 
+    @rule(seed=st.integers(0, 2**32), steps=st.integers(1, 80))
+    def live(self, seed: int, steps: int) -> None:
+        """A burst of records, commits and reads; with a draw for each, histories stay short."""
+        dice = random.Random(seed)
+        for _ in range(steps):
+            dice.choice(OPERATIONS)(self, dice)
+            if dice.random() < 0.2:
+                self.read_all()
+
+    def commit_or_finish(self, _: random.Random) -> None:
+        if self.committing:
+            self.finish_commits()
+        else:
+            self.commit()
+
     def write(self, *changes: c.Change) -> None:
         self.sequence += 1
         for storage in (self.model, self.sqlite):
             storage.write(changes, sequence=self.sequence, at=self.sequence * 10)
 
-    def stored(self, id_: str) -> Invocation | None:
-        return self.model.view.invocation(id_)
+    def stored(self, dice: random.Random) -> Invocation | None:
+        return self.model.view.invocation(dice.choice(IDS))
 
-    @rule(id_=ids, born=v.born, status=v.living, raw=v.blobs)
-    def invoke(self, id_: str, born: dict[str, object], status: Status, raw: bytes) -> None:
-        if self.stored(id_) is None:
-            made = v.invocation(self.sequence + 1, id=id_, status=status, journal_length=1, **born)
-            self.write(c.PutInvocation(made), *v.journal(made, v.entry(0, raw)))
+    def invoke(self, dice: random.Random) -> None:
+        for id_ in IDS:
+            if self.model.view.invocation(id_) is None:
+                status = dice.choice(LIVING)
+                made = v.invocation(
+                    self.sequence + 1,
+                    id=id_,
+                    status=status,
+                    journal_length=1,
+                    completion_retention_ms=dice.randrange(50),
+                    journal_retention_ms=dice.randrange(50),
+                )
+                self.write(c.PutInvocation(made), *v.journal(made, v.entry(0, dice.randbytes(3))))
 
-    @rule(id_=ids, grown=v.grown, status=v.living)
-    def move(self, id_: str, grown: dict[str, object], status: Status) -> None:
-        stored = self.stored(id_)
-        if stored is not None and stored.status is not Status.COMPLETED:
-            self.write(c.PutInvocation(v.replace(stored, status=status, **grown)))
-
-    @rule(id_=ids, raws=st.lists(v.blobs, min_size=1, max_size=3), event=st.none() | v.events)
-    def append(self, id_: str, raws: list[bytes], event: object) -> None:
-        stored = self.stored(id_)
+    def append(self, dice: random.Random) -> None:
+        stored = self.stored(dice)
         if stored is None or stored.status is Status.COMPLETED:
             return
         first = stored.journal_length
+        raws = [dice.randbytes(2) for _ in range(dice.randint(1, 3))]
         entries = [Entry(first + n, 0x0411, raw, 5, "inv_x") for n, raw in enumerate(raws)]
-        grown = v.replace(stored, journal_length=first + len(raws))
-        happened = [c.AppendEvent(id_, stored.number, event)] if event else []
-        self.write(c.PutInvocation(grown), *v.journal(grown, *entries), *happened)
+        grown = v.replace(
+            stored, status=dice.choice(LIVING), journal_length=first + len(raws), attempt=first
+        )
+        self.write(c.PutInvocation(grown), *v.journal(grown, *entries))
 
-    @rule(id_=ids, result=v.results)
-    def complete(self, id_: str, result: object) -> None:
-        stored = self.stored(id_)
+    def complete(self, dice: random.Random) -> None:
+        stored = self.stored(dice)
         if stored is not None:
-            self.write(
-                c.PutInvocation(
-                    v.replace(
-                        stored, status=Status.COMPLETED, completed_at=self.sequence, result=result
-                    )
-                )
+            ended = v.replace(
+                stored,
+                status=Status.COMPLETED,
+                completed_at=self.sequence,
+                result=dice.choice([Value(b""), Failure(409, "killed")]),
             )
+            self.write(c.PutInvocation(ended))
 
-    @rule(id_=ids)
-    def delete(self, id_: str) -> None:
-        stored = self.stored(id_)
+    def delete(self, dice: random.Random) -> None:
+        stored = self.stored(dice)
         if stored is not None:
-            self.write(c.DeleteInvocation(id_, stored.number))
+            self.write(c.DeleteInvocation(stored.id, stored.number))
 
-    @rule(id_=ids)
-    def delete_journal(self, id_: str) -> None:
-        stored = self.stored(id_)
+    def delete_journal(self, dice: random.Random) -> None:
+        stored = self.stored(dice)
         if stored is not None:
-            self.write(
-                c.DeleteJournal(id_, stored.number),
-                c.PutInvocation(v.replace(stored, journal_length=0)),
-            )
+            shorter = v.replace(stored, journal_length=0)
+            self.write(c.DeleteJournal(stored.id, stored.number), c.PutInvocation(shorter))
 
-    @rule(name=objects, holder=st.none() | ids)
-    def lock(self, name: tuple[str, str], holder: str | None) -> None:
+    def lock(self, dice: random.Random) -> None:
+        name, holder = dice.choice(OBJECTS), dice.choice([None, *IDS])
         self.write(c.PutLock(*name, holder) if holder else c.DeleteLock(*name))
 
-    @rule(name=objects, patch=st.none() | v.patches)
-    def enqueue(self, name: tuple[str, str], patch: object) -> None:
-        item = InboxItem(self.sequence + 1, None if patch else "inv_q", patch)
-        self.write(c.PutInboxItem(*name, item))
+    def enqueue(self, dice: random.Random) -> None:
+        patch = StatePatch({b"\xff": b""}) if dice.random() < 0.3 else None
+        item = v.inbox_item(self.sequence + 1, patch)
+        self.write(c.PutInboxItem(*dice.choice(OBJECTS), item))
 
-    @rule(name=objects, place=st.integers(0, 3))
-    def dequeue(self, name: tuple[str, str], place: int) -> None:
+    def dequeue(self, dice: random.Random) -> None:
+        name = dice.choice(OBJECTS)
         items = list(self.model.view.inbox(*name))
-        if place < len(items):
-            self.write(c.DeleteInboxItem(*name, items[place].sequence))
+        if items:
+            self.write(c.DeleteInboxItem(*name, dice.choice(items).sequence))
 
-    @rule(name=objects, key=names, value=st.none() | v.blobs)
-    def set_state(self, name: tuple[str, str], key: bytes, value: bytes | None) -> None:
-        if value is None:
-            self.write(c.DeleteState(*name, key))
-        else:
-            self.write(c.PutState(*name, key, value))
+    def set_state(self, dice: random.Random) -> None:
+        self.write(c.PutState(*dice.choice(OBJECTS), dice.choice(NAMES), dice.randbytes(2)))
 
-    @rule(name=objects, key=names, value=st.none() | v.blobs)
-    def clear_state(self, name: tuple[str, str], key: bytes, value: bytes | None) -> None:
-        put = [] if value is None else [c.PutState(*name, key, value)]
+    def delete_state(self, dice: random.Random) -> None:
+        self.write(c.DeleteState(*dice.choice(OBJECTS), dice.choice(NAMES)))
+
+    def clear_state(self, dice: random.Random) -> None:
+        name = dice.choice(OBJECTS)
+        put = [c.PutState(*name, dice.choice(NAMES), b"new")] if dice.random() < 0.5 else []
         self.write(c.ClearState(*name), *put)
 
-    @rule(name=objects, key=st.sampled_from(PROMISES), promise=v.promises, clear=st.booleans())
-    def promise(self, name: tuple[str, str], key: str, promise: object, clear: bool) -> None:
-        cleared = [c.ClearPromises(*name)] if clear else []
-        self.write(*cleared, c.PutPromise(*name, key, promise))
+    def promise(self, dice: random.Random) -> None:
+        made = dice.choice([Promise(), Promise(Value(b"yes")), Promise(Failure(400, "no"))])
+        self.write(c.PutPromise(*dice.choice(OBJECTS), dice.choice(PROMISES), made))
 
-    @rule(id_=ids, at=st.integers(0, 5), kind=v.timer_kinds)
-    def set_timer(self, id_: str, at: int, kind: object) -> None:
-        stored = self.stored(id_)
+    def clear_promises(self, dice: random.Random) -> None:
+        self.write(c.ClearPromises(*dice.choice(OBJECTS)))
+
+    def set_timer(self, dice: random.Random) -> None:
+        stored = self.stored(dice)
         if stored is not None:
-            self.write(c.PutTimer(Timer(at, stored.number, at % 2, kind, id_)))
+            at, kind = dice.randrange(6), dice.choice(list(TimerKind))
+            self.write(c.PutTimer(Timer(at, stored.number, at % 2, kind, stored.id)))
 
-    @rule(place=st.integers(0, 3))
-    def delete_timer(self, place: int) -> None:
+    def delete_timer(self, dice: random.Random) -> None:
         timers = sorted(self.model.working.timers)
-        if place < len(timers):
-            self.write(c.DeleteTimer(timers[place]))
+        if timers:
+            self.write(c.DeleteTimer(dice.choice(timers)))
 
-    @rule(kind=st.sampled_from(DocumentKind), json=st.none() | st.just(b"{}"))
-    def document(self, kind: DocumentKind, json: bytes | None) -> None:
-        id_ = "one"
-        self.write(c.DeleteDocument(kind, id_) if json is None else c.PutDocument(kind, id_, json))
+    def document(self, dice: random.Random) -> None:
+        kind = dice.choice(list(DocumentKind))
+        put = dice.random() < 0.6
+        self.write(c.PutDocument(kind, "one", b"{}") if put else c.DeleteDocument(kind, "one"))
 
     # --- commits and restarts --------------------------------------------------------------------
 
@@ -263,8 +288,30 @@ class InStep(RuleBasedStateMachine):
             self.read_object(name, NAMES[0], PROMISES[0])
 
 
+OPERATIONS = [
+    *[InStep.commit_or_finish] * 6,
+    InStep.invoke,
+    InStep.invoke,
+    InStep.append,
+    InStep.append,
+    InStep.complete,
+    InStep.delete,
+    InStep.delete_journal,
+    InStep.lock,
+    InStep.enqueue,
+    InStep.dequeue,
+    InStep.set_state,
+    InStep.delete_state,
+    InStep.clear_state,
+    InStep.promise,
+    InStep.clear_promises,
+    InStep.set_timer,
+    InStep.delete_timer,
+    InStep.document,
+]
+
 InStep.TestCase.settings = settings(
-    max_examples=60,
+    max_examples=50,
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

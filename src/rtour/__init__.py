@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from rtour.sdk.services import VirtualObject as VirtualObject
     from rtour.sdk.services import Workflow as Workflow
     from rtour.sdk.serving import serve as serve
+    from rtour.sdk.testing import HarnessEnvironment as HarnessEnvironment
+    from rtour.sdk.testing import create_test_harness as create_test_harness
 
     RestateClient = _ingress.Client
     RestateClientSendHandle = _ingress.SendResult
@@ -69,6 +71,7 @@ _HOMES: Final = {
     "DurablePromise": "context_signals",
     "DurableTimeoutError": "exceptions",
     "Endpoint": "endpoint",
+    "HarnessEnvironment": "testing",
     "HttpError": "ingress",
     "InvocationRetryPolicy": "options",
     "ObjectContext": "context",
@@ -91,6 +94,7 @@ _HOMES: Final = {
     "as_completed": "combinators",
     "create_client": "ingress",
     "create_sync_client": "ingress",
+    "create_test_harness": "testing",
     "gather": "combinators",
     "getLogger": "logs",
     "is_internal_exception": "exceptions",
@@ -117,6 +121,7 @@ _SUBMODULES: Final = frozenset(
         "exceptions",
         "extensions",
         "handler",
+        "harness",
         "logging",
         "object",
         "retry_policy",

@@ -15,13 +15,11 @@ import restate
 import rtour
 
 NOT_OURS = {
-    # Restate Cloud's tunnel, Docker's test harness, and the codec of journal values.
+    # Restate Cloud's tunnel, the deprecated test harness, and the codec of journal values.
     "ConnectError",
-    "HarnessEnvironment",
     "JournalValueCodec",
     "JournalValueCodecProvider",
     "connect",
-    "create_test_harness",
     "test_harness",
     "with_connection",
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, cast
 
@@ -142,14 +143,16 @@ class Http2Connection(asyncio.Protocol):
     def shut_down(self) -> None:
         """Take no new requests; close when those under way are finished."""
         self._closing = True
-        self._http.send_goaway()
+        with suppress(NGH2Error):  # the peer has said goodbye already
+            self._http.send_goaway()
         self._flush()
         if not self._attempts:
             self._transport.close()
 
     def abort(self) -> None:
         """Close now; the server retries what is under way."""
-        for stream in list(self._attempts):
-            self._http.reset_stream(stream, _CANCEL)
+        with suppress(NGH2Error):
+            for stream in list(self._attempts):
+                self._http.reset_stream(stream, _CANCEL)
         self._flush()
         self._transport.close()

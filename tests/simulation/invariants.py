@@ -1,0 +1,144 @@
+"""What must hold of the stored rows after every single record, and of what is left at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from rtour.engine import changes as c
+from rtour.engine.model import LIVE, Invocation, Status
+from rtour.protocol.framing import decode
+from rtour.protocol.messages import MessageType, Notification, Sleep
+from rtour.storage.memory import Tables
+from tests.simulation.clock import WallClock
+
+Completion = tuple[int, int]
+
+
+class Watch:
+    """Looks at the changes of every record. What it learns outlives the server's lives."""
+
+    def __init__(self, clock: WallClock, fail: Callable[[str], None]) -> None:
+        self._clock = clock
+        self._fail = fail
+        self._due: dict[Completion, int] = {}
+
+    def before(self, tables: Tables, change: c.Change) -> None:
+        """A change, about to be made to `tables`."""
+        match change:
+            case c.AppendEntry():
+                self._entry(tables, change)
+            case c.PutInvocation():
+                self._invocation(tables, change.invocation)
+
+    def after(self, tables: Tables, changes: Iterable[c.Change]) -> None:
+        """All changes of a record have been made."""
+        for change in changes:
+            if isinstance(change, c.PutInvocation):
+                self._journal_is_whole(tables, change.invocation)
+                self._one_at_a_time(tables, change.invocation)
+
+    # --- journals --------------------------------------------------------------------------------
+
+    def _entry(self, tables: Tables, change: c.AppendEntry) -> None:
+        journal, entry = tables.journals.get(change.number, []), change.entry
+        if entry.index != len(journal):
+            self._fail(f"journals only grow: {change.id} got entry {entry.index}")
+        if entry.type == MessageType.SLEEP:
+            asked = decode(entry.type, entry.raw)
+            assert isinstance(asked, Sleep)
+            self._due[change.number, asked.result_completion_id] = asked.wake_up_time
+        if entry.is_command or entry.type == MessageType.SIGNAL:
+            return
+        message = decode(entry.type, entry.raw)
+        assert isinstance(message, Notification)
+        for other in journal:
+            if other.type == entry.type:
+                earlier = decode(other.type, other.raw)
+                if isinstance(earlier, Notification) and earlier.id == message.id:
+                    self._fail(f"one completion per entry: {change.id} got two for {message.id}")
+        if entry.type == MessageType.SLEEP_COMPLETION:
+            assert isinstance(message.id, int)
+            due = self._due.get((change.number, message.id))
+            if due is not None and due > self._clock.latest:
+                early = due - self._clock.latest
+                self._fail(f"timers are never early: a sleep of {change.id} ended {early} ms early")
+
+    def _journal_is_whole(self, tables: Tables, invocation: Invocation) -> None:
+        if tables.invocations.get(invocation.id) is not invocation:
+            return
+        journal = tables.journals.get(invocation.number, [])
+        commands = sum(entry.is_command for entry in journal)
+        if (len(journal), commands) != (invocation.journal_length, invocation.commands):
+            self._fail(
+                f"{invocation.id} counts {invocation.journal_length} entries and "
+                f"{invocation.commands} commands, its journal has {len(journal)} and {commands}"
+            )
+
+    # --- invocations -----------------------------------------------------------------------------
+
+    def _invocation(self, tables: Tables, new: Invocation) -> None:
+        start_at = new.scheduled_start_at
+        begun = new.status is not Status.SCHEDULED
+        if begun and start_at is not None and start_at > self._clock.latest:
+            self._fail(f"delayed sends are never early: {new.id} was")
+        old = tables.invocations.get(new.id)
+        if old is None or old.number != new.number:
+            return
+        if old.result is not None and new.result != old.result:
+            self._fail(f"a result never changes: that of {new.id} did")
+        if new.attempt < old.attempt:
+            self._fail(f"attempts count up: {new.id} went from {old.attempt} to {new.attempt}")
+        if old.status is Status.INBOXED and new.status in LIVE:
+            self._first_come_first(tables, old)
+
+    def _first_come_first(self, tables: Tables, begun: Invocation) -> None:
+        for other in _of_object(tables, begun):
+            if other.status is Status.INBOXED and other.id != begun.id:
+                assert other.inbox_sequence is not None
+                assert begun.inbox_sequence is not None
+                if other.inbox_sequence < begun.inbox_sequence:
+                    self._fail(f"first come, first served: {begun.id} began before {other.id}")
+
+    def _one_at_a_time(self, tables: Tables, changed: Invocation) -> None:
+        target = changed.target
+        if not target.takes_lock or changed.status not in LIVE:
+            return
+        assert target.key is not None
+        if tables.locks.get((target.service, target.key)) != changed.id:
+            self._fail(f"{changed.id} runs without the lock of {target}")
+        running = [other.id for other in _of_object(tables, changed) if other.status in LIVE]
+        if len(running) > 1:
+            self._fail(f"one at a time per object: {' and '.join(running)} run on {target}")
+
+
+def _of_object(tables: Tables, one: Invocation) -> list[Invocation]:
+    """The exclusive invocations of the same object."""
+    place = (one.target.service, one.target.key)
+    return [
+        other
+        for other in tables.invocations.values()
+        if (other.target.service, other.target.key) == place and other.target.takes_lock
+    ]
+
+
+def unfinished(tables: Tables) -> list[str]:
+    """What has not come to its end."""
+    return [
+        f"{invocation.target} {invocation.id} is {invocation.status.value}"
+        for invocation in tables.invocations.values()
+        if invocation.status is not Status.COMPLETED
+    ]
+
+
+def leftovers(tables: Tables) -> list[str]:
+    """Rows that should be gone when all work is done and all retention over."""
+    kept = {
+        "invocations": tables.invocations,
+        "journals": tables.journals,
+        "events": tables.events,
+        "locks": tables.locks,
+        "timers": tables.timers,
+        "inboxes": {key: inbox for key, inbox in tables.inboxes.items() if inbox},
+        "promises": tables.promises,
+    }
+    return [f"{name}: {sorted(map(str, rows))[:5]}" for name, rows in kept.items() if rows]

@@ -1,0 +1,343 @@
+"""One seed makes a world: the server, its services, clients, faults, and what must hold.
+
+First *safety*: clients work while everything goes wrong. Then *liveness*: nothing goes wrong any
+more, and all work ends within bounded virtual time. Then retention passes, and nothing is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+from collections import Counter as Tally
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+from unittest import mock
+
+import msgspec
+
+import rtour.sdk.attempt
+from rtour.engine import commands as cmd
+from rtour.engine.actions import Response
+from rtour.engine.model import Status
+from rtour.errors import RtourError
+from tests import virtual_time
+from tests.simulation import services
+from tests.simulation.clients import Client, Told
+from tests.simulation.clock import WallClock
+from tests.simulation.disk import Disk
+from tests.simulation.faults import CALM, Faults, drawn
+from tests.simulation.invariants import Watch, leftovers, unfinished
+from tests.simulation.life import CLEANUP_MS, RETENTION_MS, Life, settings
+from tests.simulation.linear import counter, linearizable, register
+from tests.simulation.network import Process, Wire
+
+SAFETY_S = 60.0
+LIVENESS_S = 600.0
+CRASHES_MAX = 40
+CLIENTS = 4
+ERRANDS = 6
+TRACE_SHOWN = 60
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What became of a world."""
+
+    seed: int
+    faults: Faults
+    violations: tuple[str, ...]
+    digest: str
+    crashes: int
+    trace: tuple[str, ...]
+
+    def story(self) -> str:
+        """For people: what went wrong, and the events before it."""
+        mix = {name: value for name, value in msgspec.structs.asdict(self.faults).items() if value}
+        return "\n".join(
+            [f"seed {self.seed}: {mix}", *self.violations, "…", *self.trace[-TRACE_SHOWN:]]
+        )
+
+
+class Wrong(Exception):  # noqa: N818
+    """An invariant does not hold; the world stops."""
+
+
+class World:
+    """Everything of one seed. Also the host that disk, network, life and clients know."""
+
+    def __init__(self, seed: int, true: virtual_time.VirtualClock) -> None:
+        random = Random(seed)
+        self._random = random
+        self._dice = Random(random.getrandbits(64))
+        self._mix = drawn(random)
+        self.faults = CALM
+        self.seed = seed
+        self.clock = WallClock(true)
+        self.violations: list[str] = []
+        self.trace: list[str] = []
+        self.crashes = 0
+        self.life: Life | None = None
+        self.told = Told()
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._uncaught)
+        self._wrong: asyncio.Future[None] = self._loop.create_future()
+        self.disk = Disk(self, Random(random.getrandbits(64)), Watch(self.clock, self.fail))
+        self.outside = services.Outside(self, Random(random.getrandbits(64)))
+        self.outside.die = self._kill_process
+        endpoints = services.build(self.outside)
+        self.processes = {uri: Process(sdk, self) for uri, sdk in endpoints.items()}
+        self._wire = Wire(self.processes, self, Random(random.getrandbits(64)))
+        self._settings = settings(random)
+        names = [f"c{number}" for number in range(CLIENTS)]
+        self.clients = [
+            Client(name, self, self.told, Random(random.getrandbits(64))) for name in names
+        ]
+
+    # --- host ------------------------------------------------------------------------------------
+
+    def chance(self, probability: float) -> bool:
+        return probability > 0 and self._dice.random() < probability
+
+    def note(self, event: str) -> None:
+        self.trace.append(f"{self._loop.time():.4f} {event}")
+
+    def fail(self, what: str) -> None:
+        self.note(f"WRONG: {what}")
+        self.violations.append(what)
+        if not self._wrong.done():
+            self._wrong.set_result(None)
+
+    def _uncaught(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.fail(f"uncaught: {context.get('message')}: {context.get('exception')!r}")
+
+    def crash(self, how: str) -> None:
+        """The server's process is killed; it starts again after a while."""
+        life = self.life
+        if life is None or life.dead:
+            return
+        self.note(f"the server crashes {how}")
+        self.crashes += 1
+        if self.crashes >= CRASHES_MAX:
+            self.faults = self._without_crashes(self.faults)
+        life.die()
+        self.life = None
+        for process in self.processes.values():
+            for exchange in list(process.exchanges):
+                exchange.abort()
+        self._loop.call_later(self._dice.choice((0.001, 0.2, 3)), self._start)
+
+    def _without_crashes(self, faults: Faults) -> Faults:
+        calmer = {
+            name: 0.0
+            for name in Faults.__struct_fields__
+            if name.startswith(("crash_", "commit_fails"))
+        }
+        return msgspec.structs.replace(faults, **calmer)
+
+    def _start(self) -> None:
+        seed = self._random.getrandbits(64)
+        life = Life(self, self.disk.storage(), self._wire, self._settings, Random(seed))
+        self.note("the server starts")
+        life.begin()
+        self.life = life
+
+    def _kill_process(self, uri: str) -> None:
+        for_s = self._dice.choice((0.05, 1, 5))
+        self._loop.call_soon(self.processes[uri].die, for_s)
+
+    # --- the phases ------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Raises nothing: what is wrong is in `violations`."""
+        play = self._loop.create_task(self._play())
+        with self._listening():
+            await asyncio.wait((play, self._wrong), return_when=asyncio.FIRST_COMPLETED)
+            if play.done():
+                error = play.exception()
+                if error is not None:
+                    self.fail(f"{type(error).__name__}: {error}")
+            else:
+                play.cancel()
+
+    async def _play(self) -> None:
+        self._start()
+        for uri in self.processes:
+            await self._living().register(uri)
+        self.faults = self._mix
+        work = [self._loop.create_task(client.run(ERRANDS)) for client in self.clients]
+        trouble = [
+            self._loop.create_task(self._crash_now_and_then()),
+            self._loop.create_task(self._turn_the_clock()),
+            self._loop.create_task(self._meddle()),
+        ]
+        await asyncio.wait(work, timeout=SAFETY_S)
+        for task in trouble:
+            task.cancel()
+        self.note("calm")
+        self.faults = CALM
+        await self._everything_ends(work)
+        self._check_told()
+        await asyncio.sleep((2 * RETENTION_MS + 2 * CLEANUP_MS) / 1000)
+        left = leftovers(self.disk.durable)
+        if left:
+            self.fail(f"nothing is left over: {left}")
+
+    async def _everything_ends(self, work: list[asyncio.Task[None]]) -> None:
+        deadline = self._loop.time() + LIVENESS_S
+        while self._loop.time() < deadline:
+            for task in work:
+                if task.done():
+                    task.result()
+            await self._resume_all()
+            if all(task.done() for task in work) and not unfinished(self.disk.durable):
+                return
+            await asyncio.sleep(1)
+        stuck = [f"client {task.get_coro()}" for task in work if not task.done()]
+        left = unfinished(self.disk.durable) + stuck
+        self.fail(f"all work ends: after {LIVENESS_S} s without faults there is {left}")
+
+    def _living(self) -> Life:
+        assert self.life is not None
+        return self.life
+
+    # --- trouble that comes by itself ------------------------------------------------------------
+
+    async def _crash_now_and_then(self) -> None:
+        while self._mix.crash_any_time_s:
+            await asyncio.sleep(self._dice.expovariate(1 / self._mix.crash_any_time_s))
+            if self.faults.crash_any_time_s:
+                self.crash("at some time")
+
+    async def _turn_the_clock(self) -> None:
+        while self._mix.clock_jump_s:
+            await asyncio.sleep(self._dice.expovariate(1 / self._mix.clock_jump_s))
+            jump = self._dice.choice((-30_000, -2_000, -5, 5, 2_000, 30_000))
+            self.note(f"the clock jumps by {jump} ms")
+            self.clock.jump(jump)
+
+    async def _meddle(self) -> None:
+        """An operator pauses and resumes anything, and cancels and kills who is at a room."""
+        while self._mix.meddling_s:
+            await asyncio.sleep(self._dice.expovariate(1 / self._mix.meddling_s))
+            stored = list(self.disk.durable.invocations.values())
+            if self._dice.random() < 0.8:
+                stored = [one for one in stored if one.status is not Status.COMPLETED]
+            rooms = [one for one in stored if one.target.service == "Room"]
+            if rooms and self._dice.random() < 0.6:
+                kind = self._dice.choice((cmd.Kill, cmd.Cancel))
+                await self._operate(kind, self._dice.choice(rooms).id)
+            elif stored:
+                kind = self._dice.choice((cmd.Pause, cmd.Pause, cmd.Resume, cmd.PurgeJournal))
+                await self._operate(kind, self._dice.choice(stored).id)
+
+    async def _operate(self, kind: Callable[..., cmd.Command], id_: str) -> Response | None:
+        life = self.life
+        if life is None:
+            return None
+        with contextlib.suppress(TimeoutError, RtourError):
+            async with asyncio.timeout(5):
+                answer = await life.requests.ask(lambda number: kind(id_, request_id=number))
+                self.note(f"{kind.__name__} {id_}: {answer}")  # type: ignore[attr-defined]
+                return answer
+        return None
+
+    async def _resume_all(self) -> None:
+        stored = self.disk.durable.invocations.values()
+        for id_ in [one.id for one in stored if one.status is Status.PAUSED]:
+            await self._operate(cmd.Resume, id_)
+
+    # --- what must hold --------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Whatever the server logs as an error is one; user code may fail."""
+        world = self
+
+        class Listener(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                if record.name.startswith("rtour.sdk"):
+                    return
+                text = record.getMessage()[:300]
+                if record.levelno == logging.ERROR:
+                    cause = record.exc_info[1] if record.exc_info else None
+                    world.fail(f"logged: {text} {cause!r}")
+                elif hasattr(record, "invocation"):
+                    world.note(f"{record.invocation.id} {text}")
+
+        logger, listener = logging.getLogger("rtour"), Listener()
+        logger.addHandler(listener)
+        propagate, logger.propagate = logger.propagate, False
+        level = logger.level
+        logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+            logger.propagate = propagate
+            logger.removeHandler(listener)
+
+    def _state(self, service: str, key: str, name: str) -> list[str]:
+        raw = self.disk.durable.states.get((service, key), {}).get(name.encode(), b"[]")
+        lines: list[str] = json.loads(raw)
+        return lines
+
+    def _check_told(self) -> None:
+        """Every acknowledged operation counted once, and every history has an explanation."""
+        told = self.told
+        done = [op for key in "ABC" for op in self._state("Counter", key, "log")]
+        self._once_each("counted", done, told.counted, told.maybe_counted)
+        notes = {f"{op} {what}" for op in told.moved for what in ("begun", "later", "done")}
+        self._once_each("noted", self._state("Ledger", "book", "lines"), notes, set())
+        for key, history in sorted(told.counters.items()):
+            if not linearizable(history, counter, 0):
+                self.fail(f"counter {key} is not linearizable: {_shown(history)}")
+        for key, history in sorted(told.registers.items()):
+            if not linearizable(history, register, (None,)):
+                self.fail(f"register {key} is not linearizable: {_shown(history)}")
+        for op, number in told.effects:
+            effect = self.outside.effects.get(number)
+            if effect is None or effect.removesuffix(" to") != op.removesuffix(" to"):
+                self.fail(f"{op} answered with an effect that was {effect}'s")
+
+    def _once_each(self, verb: str, found: list[str], must: set[str], may: set[str]) -> None:
+        for op, times in sorted(Tally(found).items()):
+            if times > 1:
+                self.fail(f"exactly once: {op} was {verb} {times} times")
+            if op not in must and op not in may:
+                self.fail(f"nothing from nowhere: {op} was {verb}, who asked for it?")
+        lost = sorted(must - set(found))
+        if lost:
+            self.fail(f"nothing is lost: {lost} was acknowledged, not {verb}")
+
+
+def _shown(history: list[Any]) -> str:
+    return "; ".join(f"{o.kind}{o.argument}={o.result}@{o.called}-{o.returned}" for o in history)
+
+
+def simulate(seed: int) -> Report:
+    """Make the world of a seed and look on until its end."""
+    worlds: list[World] = []
+
+    async def main(clock: virtual_time.VirtualClock) -> None:
+        world = World(seed, clock)
+        worlds.append(world)
+        with mock.patch.object(rtour.sdk.attempt, "_CLOCK", world.clock):
+            await world.run()
+
+    try:
+        virtual_time.run(main)
+    except virtual_time.Deadlock as error:
+        worlds[0].fail(str(error))
+    world = worlds[0]
+    digest = hashlib.sha256("\n".join(world.trace).encode()).hexdigest()
+    return Report(
+        seed=seed,
+        faults=world._mix,
+        violations=tuple(world.violations),
+        digest=digest,
+        crashes=world.crashes,
+        trace=tuple(world.trace),
+    )

@@ -1,8 +1,4 @@
-"""Writing state, knowing that the server answers before it has written.
-
-A mutation waits in line behind whoever holds the key, and is dropped without a word if the state
-has another version by then (`http-api.md` B7). So after handing it over we look what became of it.
-"""
+"""Writing state: shows the change, asks, hands it over, and tells what became of it."""
 
 from __future__ import annotations
 
@@ -14,14 +10,11 @@ import msgspec
 from rtour.cli.diagnostics import CliError, ExitCode
 from rtour.cli.output import Column, Record, table
 from rtour.cli.wording import payload
-from rtour.client.query import quote
+from rtour.client.state_writing import Settled, holder, settled
 
 if TYPE_CHECKING:
     from rtour.cli.session import Session
     from rtour.client import Client
-
-LOOKS = 20
-BETWEEN_LOOKS_S = 0.1
 
 COLUMNS = (
     Column("name", "NAME"),
@@ -80,25 +73,27 @@ async def write(session: Session, client: Client, change: Change) -> None:
 
 
 async def _outcome(session: Session, client: Client, change: Change) -> None:
-    for _ in range(LOOKS):
-        rows = await client.query.state(change.service, change.key)
-        now = {row.key: row.value for row in rows}
-        if now == change.after:
-            session.note("written")
-            return
-        if now != change.before:
-            raise CliError(
-                "the state changed meanwhile, so the server dropped this change",
-                expected="the state as it was read",
-                hint=f"rtour kv get {change.service} {change.key}; --force overwrites",
-                exit_code=ExitCode.CONFLICT,
-            )
-        await session.world.sleep(BETWEEN_LOOKS_S)
-    locks = await client.query.locks(
-        [f"service_name = {quote(change.service)}", f"service_key = {quote(change.key)}"]
+    seen = await settled(
+        client.query,
+        change.service,
+        change.key,
+        before=change.before,
+        after=change.after,
+        sleep=session.world.sleep,
     )
-    behind = f" behind {locks[0].invocation_id}, which holds the key" if locks else ""
-    session.warn(f"accepted, not written yet: it waits in line{behind}")
+    if seen is Settled.WRITTEN:
+        session.note("written")
+        return
+    if seen is Settled.DROPPED:
+        raise CliError(
+            seen.value,
+            expected="the state as it was read",
+            hint=f"rtour kv get {change.service} {change.key}; --force overwrites",
+            exit_code=ExitCode.CONFLICT,
+        )
+    held_by = await holder(client.query, change.service, change.key)
+    behind = f" behind {held_by}, which holds the key" if held_by else ""
+    session.warn(f"{seen.value}{behind}")
 
 
 def _difference(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[Record]:

@@ -29,7 +29,7 @@ _RESULTS = {"failed": "failure", "succeeded": "success"}
 def conditions(text: str) -> list[str]:
     """SQL conditions over the alias `inv`; a misspelt field is looked for as text."""
     found = []
-    for word in _words(text):
+    for word in words(text):
         field, colon, value = word.partition(":")
         maker = _FIELDS.get(field) if colon and value else None
         found.append(maker(value.split(",")) if maker else _anywhere(word))
@@ -43,7 +43,8 @@ def contains(column: str, text: str) -> str:
     return f"{column} LIKE {quote(f'%{escaped}%')}" + ("" if plain else " ESCAPE '\\'")
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
+    """What was typed, word by word; quotes keep words together."""
     try:
         return shlex.split(text)
     except ValueError:

@@ -176,7 +176,7 @@ class Query:
             conditions.append(f"service_key = {quote(key)}")
         columns = "service_name, service_key, key, value"
         rows = await self.rows(select(columns, "state", conditions, "service_key, key"))
-        return [_state_row(row) for row in rows]
+        return [state_row(row) for row in rows]
 
     @staticmethod
     def state_version(state: Mapping[str, bytes]) -> str:
@@ -192,7 +192,7 @@ class Query:
         return tables
 
 
-def _state_row(row: dict[str, Any]) -> StateRow:
+def state_row(row: dict[str, Any]) -> StateRow:
     """Binary columns travel as lower-case hex; an empty value may be absent."""
     return StateRow(
         service_name=row["service_name"],

@@ -12,15 +12,27 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from rtour.client import Client, Connection
+from rtour.tui.dashboard import DashboardView
+from rtour.tui.deployments import DeploymentsView
 from rtour.tui.dialogs import Jump, resolve_jump
 from rtour.tui.invocation import InvocationView
 from rtour.tui.invocations import InvocationsView
+from rtour.tui.log import LogView
+from rtour.tui.services import ServicesView
+from rtour.tui.sql import SqlView
+from rtour.tui.state import StateView
 from rtour.tui.top_line import PLACES
 from rtour.tui.view import View
 from rtour.tui.workspace import Workspace
 
 VIEWS: dict[str, Callable[[Workspace], View[Any, Any]]] = {
     "invocations": InvocationsView,
+    "services": ServicesView,
+    "state": StateView,
+    "deployments": DeploymentsView,
+    "sql": SqlView,
+    "dashboard": DashboardView,
+    "log": LogView,
 }
 
 
@@ -29,7 +41,11 @@ class RtourApp(App[None]):
 
     TITLE = "rtour"
     CSS_PATH = "rtour.tcss"
+    # Keys of all views stand here, so that each view's own come first in the footer.
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("c", "screen.commands", "As commands"),
+        Binding("colon", "screen.jump", "Go to", key_display=":"),
+        Binding("question_mark,f1", "screen.help", "Help", key_display="?"),
         *(
             Binding(key, f"place('{name}')", name.capitalize(), show=False)
             for key, _, name in PLACES

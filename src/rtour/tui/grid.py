@@ -124,7 +124,7 @@ class Grid(ScrollView, can_focus=True):
         self.total = 0
         self.cursor = 0
         self.selected: dict[str, Row] = {}
-        self.empty = "nothing here"
+        self.empty = "reading…"
 
     # --- what it shows -----------------------------------------------------------------------
 

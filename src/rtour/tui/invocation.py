@@ -39,7 +39,7 @@ JOURNAL = (
     Column(title="#", widest=4, right=True),
     Column(title="ENTRY", widest=14),
     Column(title="WHAT", grow=1),
-    Column(title="AT", widest=7, right=True),
+    Column(title="AT", widest=7, right=True, from_width=44),
 )
 FAMILY = (Column(title="WHO CALLED WHOM", grow=1), Column(title="STATUS", widest=13))
 TABS = ("entry", "time", "family", "state")

@@ -20,7 +20,7 @@ from rtour.client.times import ago, duration
 from rtour.tui.grid import Column, Grid, Row, Window
 from rtour.tui.invocation import InvocationView
 from rtour.tui.operating import OperatingView
-from rtour.tui.paint import Piece, line, status_piece
+from rtour.tui.paint import SIGNS, TONES, Piece, line, status_piece
 from rtour.tui.view import View
 from rtour.tui.workspace import Workspace
 
@@ -80,7 +80,6 @@ class InvocationsView(OperatingView[Plan, Seen]):
 
     def on_mount(self) -> None:
         self.query_one("#filter").display = bool(self._filter)
-        self.grid.empty = "no invocations; press 2 for the services and call one"
         self.grid.focus()
         super().on_mount()
 
@@ -112,14 +111,21 @@ class InvocationsView(OperatingView[Plan, Seen]):
         kept = {key: self._known[key] for key in self.grid.selected if key in self._known}
         self._known = kept | {each.id: each for each in data.rows}
         rows = [_row(each, now) for each in data.rows]
+        self.grid.empty = (
+            "nothing matches; esc clears the filter"
+            if plan.filter
+            else "no invocations; press 2 for the services and call one"
+        )
         self.grid.load(rows, first=plan.window.first, total=data.census.total)
         self._show_census(data.census)
 
     def _show_census(self, seen: Census) -> None:
         pieces: list[Piece | str] = [" "]
+        words = len("  ".join(f"● {n} {name}" for name, n in seen.by_status.items()))
+        named = words + 12 < self.size.width
         for name, count in seen.by_status.items():
-            piece = status_piece(name)
-            pieces += [Piece(f"{piece.text.split()[0]} {count} {name}", piece.tone), "  "]
+            sign, tone = SIGNS.get(name, "?"), TONES.get(name, "plain")
+            pieces += [Piece(f"{sign} {count}{f' {name}' if named else ''}", tone), "  "]
         if not seen.by_status:
             pieces.append(Piece("no invocations", "quiet"))
         order = "" if self._order is Order.NEWEST else f"by {self._order.value}  "

@@ -39,11 +39,8 @@ class View(Screen[None], Generic[P, D]):
     NAME: ClassVar[str] = ""
     AUTO_REFRESH: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Back", show=False),
+        Binding("escape,q", "back", "Back", show=False),
         Binding("r", "read_now", "Refresh", show=False),
-        Binding("c", "commands", "As commands"),
-        Binding("colon", "jump", "Go to", key_display=":"),
-        Binding("question_mark,f1", "help", "Help", key_display="?"),
     ]
 
     class Arrived(Message):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,14 +28,18 @@ class Workspace:
         client: Client,
         *,
         now: Callable[[], datetime] = utc_now,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         refresh_s: float | None = REFRESH_S,
         folder: Path,
+        log: Path | None = None,
     ) -> None:
         self.client = client
         self.now = now
+        self.sleep = sleep
         # None: views read when asked to, never by themselves. Tests turn the pages by hand.
         self.refresh_s = refresh_s
         self.folder = folder
+        self.log = log
         self.local = is_local(client.connection.admin_url)
         # Whoever looks at a server that others use must say so before changing anything.
         self.read_only = not self.local

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import pytest
 
 from tests.cli.fake_server import FakeServer
 from tests.cli.terminal import Terminal
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    # The engine's tests have the same option; together they share it.
-    with contextlib.suppress(ValueError):
-        parser.addoption("--rewrite", action="store_true", help="rewrite snapshots")
-
-
-@pytest.fixture
-def rewrite(request: pytest.FixtureRequest) -> bool:
-    return bool(request.config.getoption("--rewrite", default=False))
 
 
 @pytest.fixture

@@ -1,0 +1,17 @@
+"""Options that tests of several rooms share."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--rewrite", action="store_true", help="rewrite scripts and snapshots; review the diff"
+    )
+
+
+@pytest.fixture
+def rewrite(request: pytest.FixtureRequest) -> bool:
+    """Whether recorded text is to be written anew instead of compared."""
+    return bool(request.config.getoption("--rewrite"))

@@ -128,6 +128,11 @@ async def test_client(page: dict[str, Any]) -> None:
     ]
 
 
+async def test_testing(page: dict[str, Any]) -> None:
+    """The example of a test is one, and passes."""
+    await page["test_counting"]()
+
+
 def test_the_page_has_examples() -> None:
     """The runner sees all of them."""
     assert len(BLOCKS) >= 10

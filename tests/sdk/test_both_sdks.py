@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from tests.conformance import oracles
 from tests.conformance.processes import Child, free_port
@@ -94,8 +95,11 @@ class Endpoint:
             self._child = None
 
 
-@pytest.fixture(
-    scope="module", params=[(kind, env) for kind in KINDS for env in ("v6", "v7")], ids="-".join
+@pytest_asyncio.fixture(
+    loop_scope="module",
+    scope="module",
+    params=[(kind, env) for kind in KINDS for env in ("v6", "v7")],
+    ids="-".join,
 )
 async def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -111,7 +115,7 @@ async def server(
     server.stop()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def endpoint(tmp_path: Path) -> AsyncIterator[Endpoint]:
     """A port where either SDK can be started."""
     endpoint = Endpoint(tmp_path)

@@ -216,7 +216,7 @@ class InStep(RuleBasedStateMachine):
     @rule()
     def finish_commits(self) -> None:
         if self.committing:
-            self.loop.run_until_complete(self.quiet.wait())
+            self.loop.run_until_complete(asyncio.wait_for(self.quiet.wait(), 30))
             self.committing = False
 
     @rule()

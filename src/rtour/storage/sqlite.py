@@ -91,9 +91,11 @@ class SqliteStorage:
 
     def _settle(self, done: Done, error: BaseException | None) -> None:
         if error is None:
-            self._working.settle()
-        else:
-            self._failure = error
+            try:
+                self._working.settle()
+            except AssertionError as broken:  # whoever waits must hear of it, too
+                error = broken
+        self._failure = error
         done(error)
 
     def _refuse_after_failure(self) -> None:

@@ -117,6 +117,14 @@ def argv(server: FakeServer, name: str) -> list[str]:
     return [*name.split(), *(known.get(word, word) for word in CASES[name])]
 
 
+def samples(server: FakeServer, name: str) -> list[list[str]]:
+    """Command lines whose JSON together shows all keys: one, or one per invocation there is."""
+    if name not in {"invocations describe", "why"}:
+        return [argv(server, name)]
+    found = server.db.execute("SELECT id FROM sys_invocation ORDER BY created_at, id")
+    return [[*name.split(), row["id"]] for row in found]
+
+
 def furnish(server: FakeServer) -> None:
     """What the cases expect beyond the recorded world."""
     server.clusters["main"] = {"bootstrap.servers": "localhost:9092"}

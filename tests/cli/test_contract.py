@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.cli.commands import CASES, ENDLESS, LOCAL, RAW, argv, furnish, leaves
+from tests.cli.commands import CASES, ENDLESS, LOCAL, RAW, argv, furnish, leaves, samples
 from tests.cli.fake_server import FakeServer
-from tests.cli.shapes import document, documented, shape
-from tests.cli.terminal import Terminal
+from tests.cli.shapes import document, documented, merge, shape
+from tests.cli.terminal import Result, Terminal
 
 NAMES = sorted(CASES)
 SHOWN = [name for name in NAMES if name not in RAW | ENDLESS]
@@ -38,8 +39,8 @@ async def _interrupted(_: float) -> None:
     raise KeyboardInterrupt
 
 
-def _run(terminal: Terminal, name: str, *more: str):
-    words = argv(terminal.server, name)
+def _run(terminal: Terminal, name: str, *more: str, words: list[str] | None = None) -> Result:
+    words = words or argv(terminal.server, name)
     if name == "config add-environment":
         words += ["--admin-url", "http://staging:9070"]
     return terminal.run(*words, *more)
@@ -74,9 +75,11 @@ def test_data_goes_to_stdout_alone(terminal: Terminal, name: str) -> None:
 @pytest.mark.parametrize("name", SHOWN)
 def test_json_has_its_documented_shape(terminal: Terminal, name: str, rewrite: bool) -> None:
     """`-o json` is one JSON value with the keys and types that the reference lists."""
-    result = _run(terminal, name, "-o", "json")
-    assert result.code == 0, result.err
-    found = shape(json.loads(result.out))
+    found: Any = "nothing"
+    for words in samples(terminal.server, name):
+        result = _run(terminal, name, "-o", "json", words=words)
+        assert result.code == 0, result.err
+        found = merge(found, shape(json.loads(result.out)))
     if rewrite:
         document(name, found)
     assert found == documented()[name]

@@ -9,7 +9,7 @@ import typer
 from rtour import ids
 from rtour.cli.arguments import DryRun, body, checked_json
 from rtour.cli.diagnostics import Misuse
-from rtour.cli.output import Column, table
+from rtour.cli.output import Column, item
 from rtour.cli.session import Session, session_of
 from rtour.cli.tree import noun, verb
 from rtour.errors import InvalidId
@@ -92,4 +92,4 @@ def _done(session: Session, awakeable_id: str, result: str, dry_run: bool) -> No
     invocation_id, _ = ids.parse_awakeable_id(awakeable_id)
     told = f"would be {result}" if dry_run else result
     record = {"id": awakeable_id, "invocation_id": invocation_id, "result": told}
-    session.emit(table(session.look, COLUMNS, [record]))
+    session.emit(item(session.look, COLUMNS, record))

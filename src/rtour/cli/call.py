@@ -12,7 +12,7 @@ from rtour.cli.arguments import body as body_of
 from rtour.cli.arguments import checked_json, pairs
 from rtour.cli.completing import targets
 from rtour.cli.diagnostics import CliError, ExitCode, Misuse
-from rtour.cli.output import Column, table
+from rtour.cli.output import Column, item
 from rtour.cli.session import Session, session_of
 from rtour.cli.tree import Format, examples
 from rtour.cli.waiting import emit_reply
@@ -158,7 +158,7 @@ async def _send(session: Session, client: Client, request: Request, delay: str |
         Column("status", "STATUS"),
         Column("execution_time", "STARTS"),
     )
-    session.emit(table(session.look, columns, [msgspec.structs.asdict(sent)]))
+    session.emit(item(session.look, columns, msgspec.structs.asdict(sent)))
     if session.format is Format.TABLE:
         session.note(f"next: rtour invocations attach {sent.invocation_id}")
 
@@ -173,7 +173,7 @@ def _plan(
         "headers": headers,
         "body": (raw or b"").decode("utf-8", "backslashreplace"),
     }
-    session.emit(table(session.look, [Column(key, key.upper()) for key in record], [record]))
+    session.emit(item(session.look, [Column(key, key.upper()) for key in record], record))
 
 
 async def _prepare(

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rtour.cli.diagnostics import Misuse
-from rtour.cli.output import Column, table
+from rtour.cli.output import Column, item
 from rtour.cli.session import Session, session_of
 from rtour.cli.tree import noun, verb
 
@@ -81,7 +81,7 @@ def install(ctx: typer.Context, shell: ShellName = None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(SCRIPTS[chosen], "utf-8")
     record = {"shell": chosen.value, "file": str(path)}
-    session.emit(table(session.look, [Column("shell", "SHELL"), Column("file", "FILE")], [record]))
+    session.emit(item(session.look, [Column("shell", "SHELL"), Column("file", "FILE")], record))
     session.note(more or "open a new terminal to use it")
 
 

@@ -12,7 +12,7 @@ import typer
 from rtour.cli.completing import environments as complete_environments
 from rtour.cli.diagnostics import CliError, ExitCode, Misuse
 from rtour.cli.editing import open_editor
-from rtour.cli.output import Column, Record, table
+from rtour.cli.output import Column, Record, item, table
 from rtour.cli.session import Session, session_of
 from rtour.cli.settings import (
     DEFAULT_ADMIN,
@@ -71,7 +71,7 @@ def use_environment(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{name}\n", "utf-8")
     record = {"name": name, "file": str(path)}
-    session.emit(table(session.look, [Column("name", "NAME"), Column("file", "FILE")], [record]))
+    session.emit(item(session.look, [Column("name", "NAME"), Column("file", "FILE")], record))
 
 
 @verb(
@@ -101,7 +101,7 @@ def add_environment(
     # The file may hold a token.
     path.chmod(0o600)
     record = {"name": name, "file": str(path)}
-    session.emit(table(session.look, [Column("name", "NAME"), Column("file", "FILE")], [record]))
+    session.emit(item(session.look, [Column("name", "NAME"), Column("file", "FILE")], record))
 
 
 @verb(app, "view", "rtour config view\nrtour config view -o json")

@@ -18,6 +18,7 @@ from rtour.cli.output import (
     Look,
     Record,
     document,
+    item,
     record_of,
     table,
 )
@@ -185,7 +186,7 @@ async def _remove(
         session.confirm(f"Remove {deployment_id}?")
         await client.admin.remove_deployment(deployment_id)
     columns = [Column(key, key.upper()) for key in result]
-    session.emit(table(session.look, columns, [result]))
+    session.emit(item(session.look, columns, result))
 
 
 async def _records(client: Client) -> list[Record]:

@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from rtour.cli.diagnostics import CliError, ExitCode
-from rtour.cli.output import Column, Record, table
+from rtour.cli.output import Column, Record, item, table
 from rtour.cli.session import Session, session_of
 from rtour.cli.tree import Format, examples
 from rtour.cli.wording import plural
@@ -108,7 +108,7 @@ def _write(
         for file in files:
             (target / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / file, target / file)
-    session.emit(table(session.look, WRITTEN, [record]))
+    session.emit(item(session.look, WRITTEN, record))
     for line in found.next:
         session.note(f"next: {line}")
 

@@ -17,6 +17,7 @@ from rtour.cli.output import (
     Heading,
     Record,
     document,
+    item,
     record_of,
     table,
 )
@@ -136,7 +137,7 @@ def delete(
         return {"name": name, "deleted": not dry_run}
 
     columns = (COLUMNS[0], Column("deleted", "DELETED"))
-    session.emit(table(session.look, columns, [session.run(forget)]))
+    session.emit(item(session.look, columns, session.run(forget)))
 
 
 async def _update(
@@ -159,7 +160,7 @@ async def _update(
 
 
 def _print(session: Session, name: str, properties: dict[str, str]) -> None:
-    session.emit(table(session.look, COLUMNS, [{"name": name, "properties": properties}]))
+    session.emit(item(session.look, COLUMNS, {"name": name, "properties": properties}))
 
 
 def _blocks(record: Record) -> list[Block]:

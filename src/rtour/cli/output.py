@@ -127,6 +127,15 @@ def table(look: Look, columns: Sequence[Column], records: Sequence[Record]) -> s
     return "".join(f"{line}\n" for line in _plain_table(look, columns, records))
 
 
+def item(look: Look, columns: Sequence[Column], record: Record) -> str:
+    """One record: an object in JSON, a table of one row for people."""
+    if look.format is Format.JSON:
+        if look.columns:
+            record = {each.key: record.get(each.key) for each in _chosen(look, columns, [record])}
+        return json_text(record)
+    return table(look, columns, [record])
+
+
 def document(look: Look, record: Record, blocks: Callable[[], Sequence[Block]]) -> str:
     """One thing: its JSON, or the blocks that show it."""
     if look.format is Format.JSON:

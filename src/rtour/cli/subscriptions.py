@@ -8,7 +8,7 @@ import typer
 
 from rtour.cli.arguments import DryRun, pairs
 from rtour.cli.editing import edited
-from rtour.cli.output import Column, Fields, Heading, Record, document, record_of, table
+from rtour.cli.output import Column, Fields, Heading, Record, document, item, record_of, table
 from rtour.cli.session import session_of
 from rtour.cli.tree import noun, verb
 
@@ -89,11 +89,11 @@ def create(
         given = edited(session, given, "the subscription's options")
     planned: Record = {"id": None, "source": source, "sink": sink, "options": given}
     if dry_run:
-        session.emit(table(session.look, COLUMNS, [planned]))
+        session.emit(item(session.look, COLUMNS, planned))
         return
     session.confirm(f"Feed {source} to {sink}?")
     made = session.run(lambda client: client.admin.subscribe(source, sink, given))
-    session.emit(table(session.look, COLUMNS, [record_of(made)]))
+    session.emit(item(session.look, COLUMNS, record_of(made)))
 
 
 @verb(app, "delete", "rtour subscriptions delete sub_1…")
@@ -110,7 +110,7 @@ def delete(ctx: typer.Context, subscription_id: Id, dry_run: DryRun = False) -> 
         return record_of(found, deleted=not dry_run)
 
     columns = (*COLUMNS[:3], Column("deleted", "DELETED"))
-    session.emit(table(session.look, columns, [session.run(end)]))
+    session.emit(item(session.look, columns, session.run(end)))
 
 
 def _options(record: Record) -> str:

@@ -83,10 +83,14 @@ class Server:
     def log_tail(self) -> str:
         return "" if self._child is None else self._child.log_tail()
 
-    async def sql(self, query: str) -> list[dict[str, Any]]:
+    async def sql(
+        self, query: str, client: httpx.AsyncClient | None = None
+    ) -> list[dict[str, Any]]:
         """The rows of one query; a refused query fails with the server's words."""
-        async with httpx.AsyncClient() as client:
-            answer = await self._query(client, query)
+        if client is None:
+            async with httpx.AsyncClient(timeout=30) as own:
+                return await self.sql(query, own)
+        answer = await self._query(client, query)
         assert answer.status_code == 200, f"{query}\n{answer.status_code} {answer.text}"
         rows: list[dict[str, Any]] = json.loads(answer.content)["rows"]
         return rows

@@ -9,8 +9,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# How often we ask. It only bounds how late we notice; no test relies on it.
-ASK_EVERY_S = 0.02
+# How often we ask: at first often, then less so, because asking costs the asked something too. It
+# only bounds how late we notice; no test relies on it.
+ASK_AGAIN_S, ASK_SELDOM_S, SELDOMER = 0.02, 0.2, 1.3
 
 
 class GaveUpError(AssertionError):
@@ -24,11 +25,12 @@ async def eventually(
     within_s: float = 20.0,
 ) -> T:
     """Ask until `until(answer)` holds and return that answer; fail with the last one seen."""
-    deadline = time.monotonic() + within_s
+    deadline, pause = time.monotonic() + within_s, ASK_AGAIN_S
     while True:
         answer = await ask()
         if until(answer):
             return answer
         if time.monotonic() > deadline:
             raise GaveUpError(f"{what}: not within {within_s} s; last answer: {answer!r}")
-        await asyncio.sleep(ASK_EVERY_S)
+        await asyncio.sleep(pause)
+        pause = min(pause * SELDOMER, ASK_SELDOM_S)

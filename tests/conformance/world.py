@@ -123,7 +123,7 @@ class World:
     # Looking
 
     async def sql(self, query: str) -> list[dict[str, Any]]:
-        return await self.site.server.sql(query)
+        return await self.site.server.sql(query, self.client)
 
     async def status(self, invocation_id: str) -> str:
         """As `sys_invocation` says, or `absent`."""

@@ -64,14 +64,20 @@ async def call_failures_travel(w: World) -> None:
 @scenario
 async def call_two_at_once(w: World) -> None:
     """Two calls run side by side; both results are awaited together."""
-    first, second = w.key("a"), w.key("b")
-    await play(
-        w,
-        op("start_call", svc="Obj", handler="count", key=first, into="x"),
-        op("start_call", svc="Obj", handler="count", key=second, into="y"),
+    held = [op("gate", name=w.key("gate")), op("value", v="held")]
+    call = {"svc": "Svc", "handler": "run", "arg": held}
+    inv = await w.send(
+        "Svc/run",
+        op("start_call", **call, into="x"),
+        op("start_call", **call, into="y"),
         op("await_call", of=ref("x")),
         op("await_call", of=ref("y")),
     )
+    query = f"SELECT id FROM sys_journal WHERE id = '{inv}' AND entry_type = 'Command: Call'"
+    await w.until_rows("both called", query, 2)
+    w.outside.open_gate(w.key("gate"))
+    await w.finished("caller", inv)
+    w.note("output", await w.ingress("GET", f"/restate/invocation/{inv}/output"))
 
 
 @scenario
@@ -160,7 +166,7 @@ async def inbox_is_first_come_first_served(w: World) -> None:
 async def inbox_takes_delayed_ones_when_they_are_due(w: World) -> None:
     """A delayed send takes its place when its timer fires, not when it was sent."""
     key, gate, tag = w.key("k"), w.key("gate"), w.key("order")
-    late = await w.send(f"Obj/{key}/run", op("effect", tag=tag, text="delayed"), query="?delay=2s")
+    late = await w.send(f"Obj/{key}/run", op("effect", tag=tag, text="delayed"), query="?delay=3s")
     holder = await w.send(
         f"Obj/{key}/run", op("effect", tag=tag, text="holder"), op("gate", name=gate)
     )

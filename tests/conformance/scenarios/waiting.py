@@ -20,7 +20,7 @@ async def sleep_in_place(w: World) -> None:
 @scenario
 async def sleep_suspended(w: World) -> None:
     """A longer sleep suspends the handler; the timer wakes it."""
-    inv = await w.send("Quick/run", op("sleep", ms=600), op("value", v="awake"))
+    inv = await w.send("Quick/run", op("sleep", ms=2500), op("value", v="awake"))
     await w.until(inv, "suspended")
     await w.finished("woken", inv)
 

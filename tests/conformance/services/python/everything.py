@@ -12,6 +12,7 @@ from tests.conformance.services.python.interpreter import Step, execute
 
 Program = list[Step]
 SOON = timedelta(milliseconds=100)
+BRIEF = timedelta(seconds=3)
 
 
 def _policy(attempts: int, then: Any) -> InvocationRetryPolicy:
@@ -90,14 +91,12 @@ async def pause2_run(ctx: restate.ObjectContext, program: Program) -> list[Any]:
     return await execute(ctx, program)
 
 
-brief = restate.Service(
-    "Brief", idempotency_retention=timedelta(seconds=1), journal_retention=timedelta(seconds=1)
-)
+brief = restate.Service("Brief", idempotency_retention=BRIEF, journal_retention=BRIEF)
 
 
 @brief.handler("run")
 async def brief_run(ctx: restate.Context, program: Program) -> list[Any]:
-    """Forgotten a second after it ended."""
+    """Forgotten soon after it ended."""
     return await execute(ctx, program)
 
 
@@ -163,7 +162,7 @@ async def flow_touch(ctx: restate.WorkflowSharedContext, program: Program) -> li
 brief_flow = restate.Workflow("BriefFlow")
 
 
-@brief_flow.main("run", workflow_retention=timedelta(seconds=1))
+@brief_flow.main("run", workflow_retention=BRIEF)
 async def brief_flow_run(ctx: restate.WorkflowContext, program: Program) -> list[Any]:
     return await execute(ctx, program)
 

@@ -3,7 +3,7 @@ import * as restate from "@restatedev/restate-sdk";
 import { execute } from "./interpreter.ts";
 
 const SOON = 100;
-const SECOND = 1000;
+const BRIEF = 3000;
 
 function policy(maxAttempts: number, onMaxAttempts: "kill" | "pause") {
   return { initialInterval: 20, maxAttempts, onMaxAttempts };
@@ -62,10 +62,10 @@ export const all: any[] = [
   service("Private", { ingressPrivate: true }),
   service("Kill3", { retryPolicy: policy(3, "kill") }),
   object("Pause2", { retryPolicy: policy(2, "pause") }),
-  service("Brief", { idempotencyRetention: SECOND, journalRetention: SECOND }),
+  service("Brief", { idempotencyRetention: BRIEF, journalRetention: BRIEF }),
   service("Forget", { journalRetention: 0 }),
   object("QuickObj", { inactivityTimeout: SOON }),
   object("Lazy", { enableLazyState: true }),
   workflow("Flow", { inactivityTimeout: SOON }),
-  workflow("BriefFlow", { workflowRetention: SECOND }),
+  workflow("BriefFlow", { workflowRetention: BRIEF }),
 ];

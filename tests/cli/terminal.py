@@ -48,6 +48,7 @@ class Terminal:
     home: Path
     env: dict[str, str] = field(default_factory=dict)
     sleep: Callable[[float], Awaitable[None]] | None = None
+    printed: str = ""
 
     def run(self, *argv: str, stdin: str = "", tty: bool = False, columns: int = 80) -> Result:
         """Runs one command line."""
@@ -69,8 +70,11 @@ class Terminal:
             transport=self.server.transport(),
         )
         # Help is Typer's to print, and it knows only the process's own stdout.
-        with contextlib.redirect_stdout(out):
-            code = run(list(argv), world)
+        try:
+            with contextlib.redirect_stdout(out):
+                code = run(list(argv), world)
+        finally:
+            self.printed = out.text()
         return Result(code, out.text(), err.text())
 
 

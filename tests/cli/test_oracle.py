@@ -219,13 +219,18 @@ def test_registration(terminal: RealTerminal) -> None:
 
 
 def test_kafka(terminal: RealTerminal) -> None:
-    """Clusters are made known and forgotten; listing works without any broker."""
+    """Clusters are made known and forgotten; a server without a Kafka consumer says so."""
     words = ["kafka-clusters", "create", "c1", "bootstrap.servers=127.0.0.1:1", "--yes"]
+    assert terminal.json("subscriptions", "list") == []
+    if terminal.site.server.kind == "rtour":
+        refused = terminal.run(*words)
+        assert refused.code == 1
+        assert "no Kafka consumer" in refused.err
+        return
     _check("kafka-clusters create", terminal.json(*words))
     _check("kafka-clusters list", terminal.json("kafka-clusters", "list"))
     _check("kafka-clusters describe", terminal.json("kafka-clusters", "describe", "c1"))
     _check("kafka-clusters delete", terminal.json("kafka-clusters", "delete", "c1", "--yes"))
-    assert terminal.json("subscriptions", "list") == []
 
 
 def test_seed_commands(terminal: RealTerminal) -> None:

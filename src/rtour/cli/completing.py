@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from rtour.cli.session import Session, real_world
+from rtour.cli.session import Session, World
+from rtour.cli.tree import Options
 from rtour.errors import RtourError
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ IMPATIENT = {"connect_timeout": 300, "request_timeout": 700, "quiet": True}
 
 def invocation_ids(ctx: typer.Context, incomplete: str) -> Pairs:
     """Recent invocations, unfinished ones first."""
-    del ctx
 
     async def ask(client: Client) -> Pairs:
         from rtour.client.query import quote  # noqa: PLC0415
@@ -36,27 +36,25 @@ def invocation_ids(ctx: typer.Context, incomplete: str) -> Pairs:
             found = await client.query.invocations(prefix, limit=LIMIT)
         return [(each.id, f"{each.target} {each.status}") for each in found]
 
-    return _ask(ask, incomplete)
+    return _ask(ctx, ask, incomplete)
 
 
 def deployment_ids(ctx: typer.Context, incomplete: str) -> Pairs:
     """All deployments."""
-    del ctx
 
     async def ask(client: Client) -> Pairs:
         return [(each.id, each.endpoint) for each in await client.admin.deployments()]
 
-    return _ask(ask, incomplete)
+    return _ask(ctx, ask, incomplete)
 
 
 def services(ctx: typer.Context, incomplete: str) -> Pairs:
     """All services."""
-    del ctx
 
     async def ask(client: Client) -> Pairs:
         return [(each.name, each.ty) for each in await client.admin.services()]
 
-    return _ask(ask, incomplete)
+    return _ask(ctx, ask, incomplete)
 
 
 def keys(ctx: typer.Context, incomplete: str) -> Pairs:
@@ -68,12 +66,11 @@ def keys(ctx: typer.Context, incomplete: str) -> Pairs:
     async def ask(client: Client) -> Pairs:
         return await _keys(client, service)
 
-    return _ask(ask, incomplete)
+    return _ask(ctx, ask, incomplete)
 
 
 def targets(ctx: typer.Context, incomplete: str) -> Pairs:
     """`Service/handler` and `Object/key/handler`, one segment after the other."""
-    del ctx
     service, slash, rest = incomplete.partition("/")
 
     async def ask(client: Client) -> Pairs:
@@ -91,19 +88,17 @@ def targets(ctx: typer.Context, incomplete: str) -> Pairs:
             return [(f"{service}/{key}/{name}", what) for name, what in handlers]
         return [(f"{service}/{key}/", "key") for key, _ in await _keys(client, service)]
 
-    return _ask(ask, incomplete)
+    return _ask(ctx, ask, incomplete)
 
 
 def environments(ctx: typer.Context, incomplete: str) -> Pairs:
     """All configured environments."""
-    del ctx
     from rtour.cli.settings import environments as names  # noqa: PLC0415
     from rtour.cli.settings import read_files  # noqa: PLC0415
 
-    world = real_world()
-    return [
-        (name, "") for name in names(read_files(world.env, world.cwd)) if _fits(name, incomplete)
-    ]
+    world = _world(ctx)
+    found = names(read_files(world.env, world.cwd))
+    return [(name, "") for name in found if _fits(name, incomplete)]
 
 
 async def _keys(client: Client, service: str) -> Pairs:
@@ -114,12 +109,20 @@ async def _keys(client: Client, service: str) -> Pairs:
     return [(key, "") for key in sorted({row["service_key"] for row in rows})][:LIMIT]
 
 
-def _ask(ask: Callable[[Client], Awaitable[Pairs]], incomplete: str) -> Pairs:
+def _ask(ctx: typer.Context, ask: Callable[[Client], Awaitable[Pairs]], incomplete: str) -> Pairs:
     try:
-        found = Session(real_world(), IMPATIENT).run(ask, admin=False)
+        found = Session(_world(ctx), {**ctx.find_root().obj, **IMPATIENT}).run(ask, admin=False)
     except RtourError:
         return []
     return [(value, what) for value, what in found if _fits(value, incomplete)]
+
+
+def _world(ctx: typer.Context) -> World:
+    options = ctx.find_root().obj
+    assert isinstance(options, Options)
+    world = options["world"]
+    assert isinstance(world, World)
+    return world
 
 
 def _fits(value: str, incomplete: str) -> bool:

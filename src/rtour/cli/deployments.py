@@ -8,6 +8,7 @@ import typer
 
 from rtour.cli.arguments import DryRun, Every, Watch
 from rtour.cli.arguments import deployment_id as checked
+from rtour.cli.completing import deployment_ids
 from rtour.cli.diagnostics import CliError, ExitCode
 from rtour.cli.output import (
     Block,
@@ -65,7 +66,10 @@ HANDLERS = (
     Column("output", "OUTPUT", fold=True),
 )
 
-DeploymentId = Annotated[str, typer.Argument(metavar="ID", help="A deployment: dp_1…")]
+DeploymentId = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="A deployment: dp_1…", autocompletion=deployment_ids),
+]
 
 
 @verb(app, "list", "rtour deployments list\nrtour dp ls --extra -o json")

@@ -40,7 +40,7 @@ def run_for_real(argv: Sequence[str]) -> int:
 
 
 def _invoke(argv: Sequence[str], world: World) -> Any:
-    if COMPLETE in world.env:
+    if COMPLETE in os.environ:
         # Makes Typer know how each shell is answered; it then answers instead of running.
         typer.main.get_install_completion_arguments()
     try:

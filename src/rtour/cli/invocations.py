@@ -8,7 +8,7 @@ import typer
 
 from rtour.cli.arguments import Every, Watch, listed
 from rtour.cli.arguments import invocation_id as checked
-from rtour.cli.completing import invocation_ids, services
+from rtour.cli.completing import deployment_ids, invocation_ids, services
 from rtour.cli.invocation_table import COLUMNS
 from rtour.cli.operations import add_operations
 from rtour.cli.output import record_of, table
@@ -45,7 +45,8 @@ def list_(
     handler: Annotated[list[str] | None, typer.Option("--handler", metavar="A,B")] = None,
     key: Annotated[list[str] | None, typer.Option("--key", metavar="A,B")] = None,
     deployment: Annotated[
-        list[str] | None, typer.Option("--deployment", "--dp", metavar="ID,ID")
+        list[str] | None,
+        typer.Option("--deployment", "--dp", metavar="ID,ID", autocompletion=deployment_ids),
     ] = None,
     status: Annotated[
         list[str] | None, typer.Option("--status", metavar="A,B", help="Such as running,paused.")

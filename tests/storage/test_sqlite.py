@@ -206,3 +206,20 @@ async def test_ephemeral_storage_leaves_nothing_behind() -> None:
     assert storage.view.invocation("inv_3") is not None
     storage.close()
     assert not folder.exists()
+
+
+async def test_a_journal_read_between_commit_and_its_news_has_each_entry_once(folder: Path) -> None:
+    """The file already has what the batch still holds; only one of them counts."""
+    settings = SqliteSettings(commit_in=CommitIn.LOOP, cache_items=0)
+    storage = SqliteStorage(folder, settings)
+    made = v.invocation(1, journal_length=1)
+    storage.write([c.PutInvocation(made), *v.journal(made, v.entry(0))], sequence=1, at=1)
+    await v.committed(storage)
+    storage.write(v.journal(made, v.entry(1)), sequence=2, at=2)
+    durable: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
+    storage.commit(durable.set_result)
+    assert v.rows(storage.path, "SELECT count(*) FROM journal") == [(2,)]
+    assert storage.view.entries(made) == [v.entry(0), v.entry(1)]
+    assert await durable is None
+    assert storage.view.entries(made) == [v.entry(0), v.entry(1)]
+    storage.close()

@@ -51,6 +51,7 @@ class Peer:
         self.journal: list[m.Message] = []
         self.attempts = 0
         self.journal_at_start: list[m.Message] = []
+        self.completes_sends = False
         self.retries_errors = False
         self.errors: list[m.Error] = []
         self.attempt: Attempt | None = None
@@ -190,6 +191,13 @@ class Peer:
                     m.MessageType.CALL_COMPLETION,
                     command.result_completion_id,
                     self.answers(command),
+                )
+            case m.OneWayCall() if self.completes_sends:
+                id_ = command.invocation_id_notification_idx
+                self._complete(
+                    m.MessageType.CALL_INVOCATION_ID_COMPLETION,
+                    id_,
+                    m.InvocationId(f"inv_1sent{id_}"),
                 )
             case m.SetState():
                 self.state[command.key] = command.value

@@ -24,6 +24,11 @@ class Order:
     count: int = 1
 
 
+@service.handler()
+async def plain(ctx: rtour.Context, text: str) -> str:
+    return text
+
+
 @counter.handler()
 async def add(ctx: rtour.ObjectContext, amount: int) -> int:
     """Adds to the counter."""
@@ -179,6 +184,102 @@ async def test_scoped_calls_need_v7() -> None:
     assert (call.scope, call.limit_key) == ("tenant", "a/b")
     with pytest.raises(AttemptFailedError, match="v7"):
         await ask(handler, version=6)
+
+
+async def test_scoped_calls_and_sends() -> None:
+    """Every typed method is there within a scope, too."""
+
+    async def handler(ctx: rtour.ObjectContext) -> int:
+        tenant = ctx.scope("tenant")
+        tenant.object_send(add, "k", 1, send_delay=timedelta(hours=1), limit_key="a")
+        tenant.service_send(plain, "x", limit_key="a")
+        return await tenant.service_call(plain, "y")
+
+    result, peer = await ask(handler, version=7)
+    assert result == "y"
+    kinds = [(type(x), x.scope, x.limit_key) for x in peer.commands()[:3]]  # type: ignore[attr-defined]
+    assert kinds == [
+        (m.OneWayCall, "tenant", "a"),
+        (m.OneWayCall, "tenant", "a"),
+        (m.Call, "tenant", None),
+    ]
+
+
+async def test_by_name() -> None:
+    """Bytes to any handler, and bytes back."""
+
+    async def handler(ctx: rtour.ObjectContext) -> str:
+        sent = ctx.generic_send("S", "h", b"x", send_delay=timedelta(hours=1))
+        ctx.cancel_invocation("inv_1x")
+        answer = await ctx.generic_call("S", "h", b"raw", key="k", idempotency_key="i")
+        await sent.cancel_invocation()
+        call = ctx.generic_call("S", "h", b"")
+        await call.cancel_invocation()
+        return answer.decode()
+
+    one_off = rtour.Service("OneOff")
+    one_off.handler("handler")(handler)
+    peer = Peer(one_off)
+    peer.completes_sends = True
+    assert await peer.invoke("OneOff/handler") == "raw"
+    cancelled = [x.target_invocation_id for x in peer.commands() if isinstance(x, m.SendSignal)]
+    assert cancelled == ["inv_1x", "inv_1sent1", "inv_1callee5"]
+
+
+async def test_signals_and_awakeables() -> None:
+    """What is sent to others is one command each, serialized by its value or serde."""
+
+    async def handler(ctx: rtour.ObjectContext) -> list[str]:
+        ctx.resolve_awakeable("sign_1x", Order("tea"))
+        ctx.reject_awakeable("sign_1x", "no", 503)
+        ctx.resolve_signal("inv_1x", "bell", "ding")
+        ctx.reject_signal("inv_1x", "bell", "broken")
+        return [await ctx.signal("bell", type_hint=str), await ctx.awakeable(type_hint=str)[1]]
+
+    one_off = rtour.Service("OneOff")
+    one_off.handler("handler")(handler)
+    peer = Peer(one_off)
+    peer.signal(m.Notification(m.MessageType.SIGNAL, "bell", m.Value(b'"rung"')))
+    peer.signal(m.Notification(m.MessageType.SIGNAL, 17, m.Value(b'"woken"')))
+    assert await peer.invoke("OneOff/handler") == ["rung", "woken"]
+    assert peer.commands()[:4] == [
+        m.CompleteAwakeable("sign_1x", m.Value(b'{"item": "tea", "count": 1}')),
+        m.CompleteAwakeable("sign_1x", m.Failure(503, "no")),
+        m.SendSignal("inv_1x", "bell", m.Value(b'"ding"')),
+        m.SendSignal("inv_1x", "bell", m.Failure(500, "broken")),
+    ]
+
+
+async def test_promises() -> None:
+    """Each use is a command of its own; losing a race is a TerminalError at the await."""
+
+    async def handler(ctx: rtour.WorkflowContext) -> list[Any]:
+        promise = ctx.promise("p", type_hint=Order)
+        seen: list[Any] = [await promise.peek()]
+        await promise.resolve(Order("tea"))
+        try:
+            await promise.reject("too late", 410)
+        except rtour.TerminalError as error:
+            seen.append(error.status_code)
+        return [*seen, (await promise).item]
+
+    one_off = rtour.Workflow("OneOff")
+    one_off.main("handler")(handler)
+    peer = Peer(one_off, key="k", streaming=False)
+    kinds = m.MessageType
+    peer.journal_at_start = [
+        m.Notification(kinds.PEEK_PROMISE_COMPLETION, 1, m.VOID),
+        m.Notification(kinds.COMPLETE_PROMISE_COMPLETION, 2, m.VOID),
+        m.Notification(kinds.COMPLETE_PROMISE_COMPLETION, 3, m.Failure(409, "completed")),
+        m.Notification(kinds.GET_PROMISE_COMPLETION, 4, m.Value(b'{"item": "tea"}')),
+    ]
+    assert await peer.invoke("OneOff/handler") == [None, 409, "tea"]
+    assert peer.commands()[:4] == [
+        m.PeekPromise("p", 1),
+        m.CompletePromise("p", m.Value(b'{"item": "tea", "count": 1}'), 2),
+        m.CompletePromise("p", m.Failure(410, "too late"), 3),
+        m.GetPromise("p", 4),
+    ]
 
 
 async def test_callers_must_name_handlers() -> None:

@@ -13,6 +13,7 @@ import pytest
 import rtour
 from rtour.protocol import messages as m
 from rtour.protocol.framing import Decoder, decode, encode
+from rtour.sdk import aws_lambda
 from rtour.sdk.aws_lambda import handler_for
 from rtour.sdk.endpoint import Endpoint
 from tests.sdk.playbook import ID
@@ -278,6 +279,35 @@ def test_lambda_suspends_instead_of_waiting() -> None:
     opening = encode(m.Start(ID, "inv_1", 1), 6) + encode(m.Input(), 6)
     answer = handle(event("/invoke/Greeter/waits", opening, content_type=INVOCATION), None)
     assert isinstance(frames(base64.b64decode(answer["body"]))[-1], m.Suspension)
+
+
+class Compressor:
+    """Stands for the zstd module, which few installations have."""
+
+    @staticmethod
+    def compress(data: bytes) -> bytes:
+        return b"small:" + data[:1]
+
+    @staticmethod
+    def decompress(data: bytes) -> bytes:
+        return data.removeprefix(b"zstd:")
+
+
+def test_lambda_compression(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests may be compressed; large answers are, where the server takes it."""
+    monkeypatch.setattr(aws_lambda, "_zstd", lambda: Compressor)
+    monkeypatch.setattr(aws_lambda, "_COMPRESS_ABOVE", 10)
+    handle = handler_for(Endpoint().bind(service))
+    request = event(
+        "/invoke/Greeter/greet",
+        b"zstd:" + OPENING,
+        content_type=INVOCATION,
+        content_encoding="zstd",
+        accept_encoding="zstd",
+    )
+    answer = handle(request, None)
+    assert answer["headers"]["content-encoding"] == "zstd"
+    assert base64.b64decode(answer["body"]).startswith(b"small:")
 
 
 def test_on_lambda_an_app_is_a_lambda_handler(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,10 +125,13 @@ REQUESTS: dict[str, tuple[Ask, str]] = {
 
 @pytest.mark.parametrize(("ask", "line"), REQUESTS.values(), ids=REQUESTS)
 async def test_requests(ask: Ask, line: str) -> None:
-    """Each question has its path; keys are encoded as one segment."""
+    """Each question has its path; keys are encoded as one segment. Both clients ask alike."""
     ingress = Ingress()
     await ask(ingress.client)
     assert ingress.line == line
+    if "scope" not in line:
+        ask(ingress.sync_client)  # type: ignore[arg-type]
+        assert (len(ingress.requests), ingress.line) == (2, line)
 
 
 SENDS: dict[str, tuple[Ask, str]] = {
@@ -155,6 +158,8 @@ async def test_sends(ask: Ask, line: str) -> None:
     ingress = Ingress(SENT)
     result = await ask(ingress.client)
     assert ingress.line == line
+    if "scope" not in line:
+        assert ask(ingress.sync_client) == result  # type: ignore[arg-type]
     assert (result.invocation_id, result.status_code) == ("inv_1x", 202)
 
 

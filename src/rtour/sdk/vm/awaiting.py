@@ -62,7 +62,7 @@ def _combine(combinator: Combinator, children: list[Outcome]) -> Outcome:
             return Outcome.PENDING if Outcome.PENDING in children else Outcome.SUCCESS
         case Combinator.FIRST_SUCCEEDED_OR_ALL_FAILED:
             return _until(Outcome.SUCCESS, Outcome.FAILURE, children)
-        case Combinator.ALL_SUCCEEDED_OR_FIRST_FAILED:
+        case _:  # ALL_SUCCEEDED_OR_FIRST_FAILED
             return _until(Outcome.FAILURE, Outcome.SUCCESS, children)
 
 
@@ -95,7 +95,8 @@ def to_future(tree: Node, ready: Mapping[Leaf, m.Result]) -> m.Future:
             nested.append(to_future(child, ready))
         elif isinstance(child, str):
             names[child] = None
-        elif isinstance(child, int):
+        else:
+            assert isinstance(child, int), child
             (completions if child > 0 else signals)[abs(child)] = None
     return m.Future(
         tuple(completions), tuple(signals), tuple(names), tuple(nested), tree.combinator

@@ -245,9 +245,6 @@ class Core:
         """Whether the notifications looked at so far resolve `tree`."""
         return evaluate(tree, self._ready) is not Outcome.PENDING
 
-    def outcome(self, tree: Tree) -> Outcome:
-        return evaluate(tree, self._ready)
-
     def take(self, leaf: Leaf) -> m.Result | None:
         """The result of a leaf, once: a signal's next value comes up after it."""
         result = self._ready.pop(leaf, None)

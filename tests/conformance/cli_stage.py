@@ -134,7 +134,8 @@ class Stage:
         return "\n".join(line.strip() for line in text.splitlines() if line.strip())
 
 
-_DURATION = r"(?:\d+ (?:years?|months?|weeks?|days?|hours?|minutes?|seconds?|ms)(?:, | and )?)+"
+_UNIT = r"\d+ (?:years?|months?|weeks?|days?|hours?|minutes?|seconds?|ms)"
+_DURATION = rf"{_UNIT}(?:(?:, | and ){_UNIT})*"
 _BLANKS = (
     (re.compile(r"inv_1[0-9A-Za-z]{33,}"), "<inv>"),
     (re.compile(r"dp_1[0-9A-Za-z]{20,}"), "<dp>"),
@@ -143,8 +144,10 @@ _BLANKS = (
     (re.compile(r"\w{3} \d\d \w{3} \d{4} \d\d:\d\d:\d\d \+00:00"), "<date>"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)? ?(?:Z|\+00:00)"), "<time>"),
     (re.compile(r"Query took [\d.]+.?s"), "Query took <duration>"),
-    (re.compile(_DURATION), "<duration> "),
-    (re.compile(r"an? (?:second|minute|hour) ago|now ago|<duration> ago"), "<ago>"),
+    (re.compile(_DURATION), "<duration>"),
+    (re.compile(r"(?:an? (?:second|minute|hour)|now|<duration>) ago"), "<ago>"),
+    # Said of locks that have been held for five seconds.
+    (re.compile(r"<duration>\. The key will not be released[^)]*"), "<ago>"),
     (re.compile(r"PT[\d.]+S"), "<iso duration>"),
     (re.compile(r"―+|═+|─+"), "―"),
     (re.compile(r"[ \t]+"), " "),

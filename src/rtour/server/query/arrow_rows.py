@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import nanoarrow as na  # type: ignore[import-untyped]
+from nanoarrow.c_array_stream import CArrayStream  # type: ignore[import-untyped]
 from nanoarrow.ipc import StreamWriter  # type: ignore[import-untyped]
 
 from rtour.server.query.dialect.kinds import Kind, Output
@@ -36,7 +37,9 @@ _SCHEMAS: dict[Kind, Callable[..., Any]] = {
 
 def schema(columns: Sequence[Output]) -> Any:
     """The schema of a result; of several columns with one name the stream keeps all."""
-    fields = [(c.name, _SCHEMAS[c.kind](nullable=c.nullable)) for c in columns]
+    fields = [
+        na.c_schema(_SCHEMAS[c.kind](nullable=c.nullable)).modify(name=c.name) for c in columns
+    ]
     return na.struct(fields, nullable=False)
 
 
@@ -45,7 +48,7 @@ def encode(columns: Sequence[Output], chunks: Iterable[Sequence[Row]]) -> Iterat
     wanted = schema(columns)
     sink = io.BytesIO()
     with StreamWriter.from_writable(sink) as writer:
-        writer.write_stream(na.c_array_stream([], wanted))
+        writer.write_stream(CArrayStream.from_c_arrays([], na.c_schema(wanted), validate=False))
         yield _taken(sink)
         for chunk in chunks:
             writer.write_array(_batch(columns, wanted, chunk))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from rtour.server.query import frames, json_rows
+from rtour.server.query import failures, frames, json_rows
 from rtour.server.query.dialect.kinds import Output
 from rtour.server.query.failures import QueryFailed
 from rtour.server.query.running import Runner
@@ -52,7 +53,10 @@ class Worker:
             for piece in _gathered(pieces):
                 self._sink.write(frames.frame(frames.DATA, piece))
                 self._sink.flush()
-        except QueryFailed as error:
+        except Exception as error:  # noqa: BLE001 - a bug costs one statement
+            if not isinstance(error, QueryFailed):
+                traceback.print_exc()
+                error = failures.broken()
             failed = frames.Failed(error.status, error.message, error.sqlstate)
             self._sink.write(frames.frame(frames.FAILED, msgspec.msgpack.encode(failed)))
         else:

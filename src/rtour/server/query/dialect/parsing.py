@@ -43,6 +43,7 @@ class Parsed(msgspec.Struct, frozen=True):
 _COMMENTS = re.compile(r"\A(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)
 _TRAILING = re.compile(r"(?:\s|;)*\Z")
 _EXPLAIN = re.compile(r"explain\s+(?:(?:analyze|verbose|format\s+\w+)\s+)*", re.IGNORECASE)
+_VERBS = frozenset({"select", "with", "values", "from", "(select"})
 _NAME = r"(?:[\w$]+|\"[^\"]+\")"
 _SHOW_TABLES = re.compile(r"show\s+tables", re.IGNORECASE)
 _SHOW_ALL = re.compile(r"show\s+all", re.IGNORECASE)
@@ -121,11 +122,12 @@ def _where(error: ParseError, text: str) -> str:
     """What was found where something else was expected."""
     if not error.errors:
         return str(error)
+    verb = text.split(maxsplit=1)[0]
+    if verb.lower() not in _VERBS:
+        return f"Expected: an SQL statement, found: {verb} at Line: 1, Column: 1".replace('"', "'")
     first = error.errors[0]
     found = first.get("highlight") or "end of input"
     expected = str(first.get("description") or "").rstrip(".") or "Invalid expression"
-    if found == text.split()[:1][-1:]:
-        expected = "Expected: an SQL statement"
     line, column = first.get("line"), first.get("col")
     return f"{expected}, found: {found} at Line: {line}, Column: {column}".replace('"', "'")
 

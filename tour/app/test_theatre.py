@@ -1,0 +1,26 @@
+"""Tests of the theatre, against the engine that runs: `python -m unittest tour.app.test_theatre`.
+
+`rtour server --ephemeral` makes an engine for tests.
+"""
+
+import os
+import secrets
+from unittest import IsolatedAsyncioTestCase
+
+from rtour import create_client
+
+from .cart_object import add_ticket
+
+INGRESS = os.environ.get("RTOUR_INGRESS_URL", "http://localhost:8080")
+
+
+class TheatreTest(IsolatedAsyncioTestCase):
+    """Each test uses users and seats of its own, so that tests never meet."""
+
+    def setUp(self) -> None:
+        self.mark = secrets.token_hex(4)
+
+    async def test_a_free_seat_can_be_had(self) -> None:
+        async with create_client(INGRESS) as client:
+            added = await client.object_call(add_ticket, f"test-{self.mark}", f"test-{self.mark}")
+        assert added

@@ -1,0 +1,215 @@
+"""The guide: which lesson is next, whether it is done, and what helps if it is not."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rtour.client import Client, ClientError
+
+from ..lessons import LESSONS
+from .lesson import Lesson, addressed, commands, title
+from .look import Look
+from .outside import Outside
+from .progress import Progress
+from .theatre import Theatre
+from .verdict import NotYet, Verdict
+
+COMMAND_WITHIN_S = 60.0
+
+
+class Ran(msgspec.Struct, frozen=True):
+    """A command of a lesson, and what came of it."""
+
+    command: str
+    output: str
+    code: int
+
+
+class Guide:
+    """Leads through the tour in the learner's `folder`; `source` is the bundled tour."""
+
+    def __init__(
+        self, source: Path, folder: Path, *, ephemeral: bool = False, random_ports: bool = False
+    ) -> None:
+        self.source = source
+        self.folder = folder
+        self.lessons: Sequence[Lesson] = LESSONS
+        self.theatre = Theatre(folder, ephemeral=ephemeral, random_ports=random_ports)
+        self._file = folder / ".tour" / "progress.json"
+        self.progress = Progress.read(self._file)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """With the theatre running, and the services known to it once that lesson was learned."""
+        async with self.theatre.open():
+            if LESSONS[0].slug in self.progress.done:
+                await self._register_again()
+            yield
+
+    async def _register_again(self) -> None:
+        """The service may have moved to another port, or the server forgot everything."""
+        async with Client(self.theatre.connection) as client:
+            known = [deployment.endpoint for deployment in await client.admin.deployments()]
+            if not any(url.rstrip("/") == self.theatre.service_url for url in known):
+                await self.theatre.fresh_service()
+                await client.admin.register({"uri": self.theatre.service_url})
+
+    # --- where we are ------------------------------------------------------------------------
+
+    @property
+    def current(self) -> Lesson:
+        """The lesson at hand: where the learner stands, else the first that is not done."""
+        standing = [each for each in self.lessons if each.slug == self.progress.current]
+        undone = [each for each in self.lessons if each.slug not in self.progress.done]
+        return [*standing, *undone, self.lessons[-1]][0]
+
+    def find(self, name: str) -> Lesson | None:
+        """A lesson by slug or number."""
+        for number, lesson in enumerate(self.lessons, start=1):
+            if name in (lesson.slug, str(number)):
+                return lesson
+        return None
+
+    def move(self, lesson: Lesson) -> None:
+        """Stands at a lesson."""
+        self._remember(self.progress.at(lesson.slug))
+
+    def neighbour(self, lesson: Lesson, step: int) -> Lesson | None:
+        """The lesson before (-1) or after (+1)."""
+        index = self.lessons.index(lesson) + step
+        return self.lessons[index] if 0 <= index < len(self.lessons) else None
+
+    def number(self, lesson: Lesson) -> int:
+        """Lessons are counted from 1."""
+        return self.lessons.index(lesson) + 1
+
+    def text(self, lesson: Lesson) -> str:
+        """The lesson, with the ports that are in use here."""
+        return addressed(lesson.text(self.source / "lessons"), self.theatre.ports)
+
+    def title(self, lesson: Lesson) -> str:
+        """Its heading."""
+        return title(lesson.text(self.source / "lessons"))
+
+    def _remember(self, progress: Progress) -> None:
+        self.progress = progress
+        progress.write(self._file)
+
+    # --- checking ----------------------------------------------------------------------------
+
+    async def check(self, lesson: Lesson) -> Verdict:
+        """Looks whether the lesson is done, and remembers the answer."""
+        async with Client(self.theatre.connection) as client:
+            look = Look(client, self.theatre, Outside(self.folder / "outside"))
+            verdict = await _judge(lesson, look)
+        passed = verdict.passed
+        progress = self.progress
+        self._remember(progress.succeeded(lesson.slug) if passed else progress.failed(lesson.slug))
+        return verdict
+
+    def help(self, lesson: Lesson, verdict: Verdict) -> list[str]:
+        """One hint more with each failed try; in the end the solution, as a diff."""
+        tries = self.progress.tries.get(lesson.slug, 0)
+        shown = verdict.hints[:tries]
+        if tries > len(verdict.hints) and (diff := self.diff(lesson)):
+            shown = [*shown, f"The whole way there:\n{diff}"]
+        return shown
+
+    def diff(self, lesson: Lesson) -> str:
+        """From the learner's files to the solution."""
+        parts: list[str] = []
+        for name, solved in lesson.solution(self.source).items():
+            file = self.folder / "app" / name
+            mine = file.read_text("utf-8") if file.is_file() else ""
+            parts += difflib.unified_diff(
+                mine.splitlines(keepends=True),
+                solved.splitlines(keepends=True),
+                f"app/{name}",
+                f"app/{name} (solved)",
+            )
+        return "".join(parts)
+
+    # --- doing it for the learner ------------------------------------------------------------
+
+    async def solve(self, lesson: Lesson) -> list[Ran]:
+        """Puts the solution into the learner's files and runs the lesson's commands."""
+        todo = commands(self.text(lesson))
+        ran = [await self.run(command) for command in todo[: lesson.before]]
+        self.put(lesson.solution(self.source))
+        await self.theatre.fresh_service()
+        ran += [await self.run(command) for command in todo[lesson.before :]]
+        if lesson.keep is not None:
+            self.put(msgspec.structs.replace(lesson, edits=lesson.keep).solution(self.source))
+            await self.theatre.fresh_service()
+        return ran
+
+    def put(self, files: dict[str, str]) -> None:
+        """Writes files of `app/`; what the learner had is kept beside it, once."""
+        for name, content in files.items():
+            file = self.folder / "app" / name
+            if file.is_file() and file.read_text("utf-8") != content:
+                shutil.copyfile(file, file.with_suffix(".py.mine"))
+            file.write_text(content, "utf-8")
+
+    async def run(self, command: str) -> Ran:
+        """Runs a command as the learner would in a terminal."""
+        process = await asyncio.create_subprocess_shell(
+            command,
+            cwd=self.folder.parent,
+            env=self.theatre.env,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            async with asyncio.timeout(COMMAND_WITHIN_S):
+                output, _ = await process.communicate()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            return Ran(command, f"(still running after {COMMAND_WITHIN_S:g}s, stopped)", 124)
+        return Ran(command, output.decode("utf-8", "replace"), process.returncode or 0)
+
+    # --- starting over -----------------------------------------------------------------------
+
+    def reset(self) -> None:
+        """The skeleton and an empty engine again; what the learner wrote is kept beside it."""
+        skeleton = self.source / "app"
+        self.put({file.name: file.read_text("utf-8") for file in sorted(skeleton.glob("*.py"))})
+        shutil.rmtree(self.folder / ".tour", ignore_errors=True)
+        shutil.rmtree(self.folder / "outside", ignore_errors=True)
+        self.progress = Progress()
+
+    def overview(self) -> list[dict[str, Any]]:
+        """All lessons and how far each is."""
+        current = self.current.slug
+        return [
+            {
+                "number": self.number(lesson),
+                "lesson": lesson.slug,
+                "title": self.title(lesson),
+                "done": lesson.slug in self.progress.done,
+                "current": lesson.slug == current,
+            }
+            for lesson in self.lessons
+        ]
+
+
+async def _judge(lesson: Lesson, look: Look) -> Verdict:
+    try:
+        await look.theatre.fresh_service()
+        await lesson.check(look)
+    except NotYet as missing:
+        return Verdict(look.seen, missing.expected, missing.seen, list(missing.hints))
+    except ClientError as error:
+        hints = [error.hint] if error.hint else []
+        return Verdict(look.seen, "the engine takes the request", str(error), hints)
+    return Verdict(look.seen)

@@ -1,0 +1,204 @@
+"""Checks of the lessons beyond the theatre: waiting for humans, undoing, changing, testing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rtour.client.model import Invocation
+
+from ..guide.look import Look, words
+from ..guide.verdict import NotYet
+
+
+async def _mail(look: Look, before: int, field: str) -> dict[str, Any] | None:
+    async def sent() -> dict[str, Any] | None:
+        mails = look.outside.since("mails", before)
+        return next((mail for mail in mails if mail.get(field)), None)
+
+    return await look.until(sent, patience_s=3.0)
+
+
+async def awakeables(look: Look) -> None:
+    """A refund waits for the box office, which answers over HTTP."""
+    for decision, expected in ((True, "refunded"), (False, "refused")):
+        before = len(look.outside.lines("mails"))
+        id_ = await look.send("RefundService/request", look.fresh("seat"))
+        mail = await _mail(look, before, "answer_to")
+        if mail is None:
+            raise NotYet(
+                "the box office is asked, and told where to answer",
+                f"no such mail; the journal: {words(await look.journal(id_))}",
+                "answer_to, decision = ctx.awakeable(type_hint=bool)",
+                "Give answer_to to email_client.ask_box_office, inside a run.",
+            )
+        look.done(f"the box office was asked to answer to {mail['answer_to']}")
+        if not await look.entries(id_, "Run"):
+            raise NotYet(
+                "the question is sent inside a run",
+                "it is sent outside: a retry would send it again",
+                'await ctx.run_typed("ask the box office", email_client.ask_box_office, …)',
+            )
+        if decision:
+            await look.theatre.crash_service()
+            look.done("the service was killed meanwhile: the refund still waits")
+        await look.client.ingress.resolve_awakeable(
+            mail["answer_to"], json.dumps(decision).encode()
+        )
+        value = await look.result(id_, "RefundService/request")
+        if value != expected:
+            raise NotYet(
+                f"the answer {json.dumps(decision)} makes it {expected}",
+                f"it is {json.dumps(value)}",
+                'return "refunded" if await decision else "refused"',
+            )
+        look.done(f"answered {json.dumps(decision)}: {value}")
+
+
+async def workflows(look: Look) -> None:
+    """Membership waits for a code, tells where it stands, and runs once for each user."""
+    user, id_, code = await _signing_up(look)
+    status = await look.call(f"MembershipWorkflow/{user}/status")
+    if status.value in (None, "unknown"):
+        raise NotYet(
+            "status tells that it waits",
+            f"it says {json.dumps(status.value)}",
+            'run stores it: ctx.set("status", …); status reads it with ctx.get.',
+        )
+    look.done(f"while it waits its status is {status.value!r}")
+    again = await look.send(f"MembershipWorkflow/{user}/run", f"{user}@example.com")
+    if again != id_:
+        raise NotYet("a workflow runs once for each key", "it ran twice")
+    look.done("a second run with the same key is the first one")
+    await look.call(f"MembershipWorkflow/{user}/confirm", code)
+    value = await look.result(id_, f"MembershipWorkflow/{user}/run")
+    status = await look.call(f"MembershipWorkflow/{user}/status")
+    if value != "member" or status.value != "member":
+        raise NotYet(
+            "the right code makes a member",
+            f"run answered {value!r}, status says {status.value!r}",
+        )
+    look.done("the right code makes a member")
+    user, id_, code = await _signing_up(look)
+    await look.call(f"MembershipWorkflow/{user}/confirm", f"not {code}")
+    failure = await look.failure(id_, f"MembershipWorkflow/{user}/run with a wrong code")
+    look.done(f"a wrong code ends it for good: {failure.message}")
+
+
+async def _signing_up(look: Look) -> tuple[str, str, str]:
+    user, before = look.fresh("user"), len(look.outside.lines("mails"))
+    id_ = await look.send(f"MembershipWorkflow/{user}/run", f"{user}@example.com")
+    mail = await _mail(look, before, "code")
+    if mail is None:
+        raise NotYet(
+            "run sends a code",
+            f"no such mail; the journal: {words(await look.journal(id_))}",
+            "Make a code with ctx.random(), and send it inside a run with email_client.send_code.",
+        )
+    invocation = await look.client.query.invocation(id_)
+    if invocation is not None and invocation.done:
+        raise NotYet(
+            "run waits until the code was entered",
+            "it has ended already",
+            'entered = await ctx.promise("code", type_hint=str).value()',
+            'In confirm: await ctx.promise("code", type_hint=str).resolve(code)',
+        )
+    look.done("run has sent a code and waits for it")
+    return user, id_, str(mail["code"])
+
+
+async def sagas(look: Look) -> None:
+    """A group gets all seats or none, also when the booking is cancelled."""
+    free, taken = look.fresh("seat"), look.fresh("seat")
+    await look.call(f"TicketObject/{taken}/reserve")
+    group = {"leader": look.fresh("user"), "tickets": [free, taken]}
+    id_ = await look.send("GroupBooking/book", group)
+    failure = await look.failure(id_, "GroupBooking/book with a taken seat")
+    look.done(f"a taken seat ends the booking: {failure.message}")
+    await _free(look, free, "the seats that it had are free again")
+    one, two = look.fresh("seat"), look.fresh("seat")
+    id_ = await look.send("GroupBooking/book", {**group, "tickets": [one, two]})
+    if not await look.until(lambda: _reserved(look, two), patience_s=3.0):
+        raise NotYet(
+            "book reserves every seat and then waits a while",
+            f"the journal: {words(await look.journal(id_))}",
+            "Call reserve for one ticket after the other, then sleep two minutes.",
+        )
+    await look.client.admin.operate("cancel", id_)
+    failure = await look.failure(id_, "a cancelled GroupBooking/book")
+    look.done(f"cancelled while it waited: {failure.message}")
+    for seat in (one, two):
+        await _free(look, seat, f"{seat} is free again")
+
+
+async def _reserved(look: Look, seat: str) -> bool:
+    return (await look.state("TicketObject", seat)).get("status") == "RESERVED"
+
+
+async def _free(look: Look, seat: str, text: str) -> None:
+    async def free() -> bool:
+        return not await _reserved(look, seat)
+
+    calls = await look.of_handler(f"TicketObject/{seat}/reserve")
+    if not calls or not await look.until(free, patience_s=3.0):
+        raise NotYet(
+            text,
+            f"{seat} is still reserved" if calls else f"{seat} was never reserved",
+            "Keep a list of what is reserved. Cancelling and failing calls raise TerminalError.",
+            "except TerminalError: unreserve each, then raise",
+        )
+    look.done(text)
+
+
+async def changing(look: Look) -> None:
+    """A workflow met code that its journal does not fit, and went on when it fitted again."""
+    rows = await look.client.query.rows(
+        "SELECT id FROM sys_journal_events WHERE event_json LIKE '%RT0016%'"
+    )
+    if not rows:
+        raise NotYet(
+            "an invocation whose journal does not fit the code",
+            "every journal fits",
+            "Start a workflow, let it wait, put a ctx.sleep above its first step, wake it.",
+        )
+    look.done(f"{rows[0]['id']} met code that its journal does not fit (RT0016)")
+
+    async def well() -> Invocation | None:
+        found = await look.client.query.invocation(str(rows[0]["id"]))
+        return found if found is not None and found.done else None
+
+    ended = await look.until(well)
+    if ended is None:
+        raise NotYet(
+            "it goes on once the code fits again",
+            "it still fails",
+            "Take the change back; the next retry finds code that fits.",
+        )
+    look.done("the change was taken back, and it went on to its end")
+
+
+async def testing(look: Look) -> None:
+    """A test has found that a seat is sold once only."""
+    rows = await look.invocations(
+        "inv.target_service_name = 'TicketObject'",
+        "inv.target_handler_name = 'reserve'",
+        "inv.target_service_key LIKE 'test-%'",
+    )
+    if not rows:
+        raise NotYet(
+            "the tests ran against this engine",
+            "nobody has reserved a seat whose name begins with test-",
+            "python -m unittest tour.app.test_theatre",
+        )
+    look.done(f"tests have reserved {len(rows)} times")
+    callers: dict[str, set[str]] = {}
+    for row in rows:
+        callers.setdefault(str(row.target_service_key), set()).add(str(row.invoked_by_target))
+    contested = [seat for seat, users in callers.items() if len(users) > 1]
+    if not contested:
+        raise NotYet(
+            "a test in which two users want one seat",
+            "no seat of the tests was wanted by two users",
+            "Add the same seat to a second user's cart, and assert that the answer is False.",
+        )
+    look.done(f"{contested[0]} was wanted by two users")

@@ -1,0 +1,216 @@
+"""Checks of part 1: registering, invoking, calling, sending, failing, mending."""
+
+from __future__ import annotations
+
+import json
+
+from rtour.client.journal import JournalEntry
+from rtour.client.model import Invocation
+
+from ..guide.look import Look, words
+from ..guide.verdict import NotYet
+
+SERVICES = ("CartObject", "TicketObject", "CheckoutService")
+ADD_TICKET = ("inv.target_service_name = 'CartObject'", "inv.target_handler_name = 'addTicket'")
+
+
+async def getting_started(look: Look) -> None:
+    """The engine knows the learner's services."""
+    known = {service.name for service in await look.client.admin.services()}
+    port = look.theatre.ports[2]
+    for name in SERVICES:
+        if name not in known:
+            raise NotYet(
+                f"the engine knows {name}",
+                f"it knows {', '.join(sorted(known)) or 'no service at all'}",
+                "Registering tells the engine where your services are; it then asks them what "
+                "they offer.",
+                f"rtour deployments register localhost:{port} --yes",
+            )
+        look.done(f"the engine knows {name}")
+
+
+async def http(look: Look) -> None:
+    """Mary's cart was called from outside."""
+    for handler in ("addTicket", "checkout"):
+        target = f"CartObject/Mary/{handler}"
+        calls = await look.of_handler(target)
+        if not any(call.done and call.invoked_by == "ingress" for call in calls):
+            raise NotYet(
+                f"a finished request to {target}",
+                f"{len(calls)} requests to it so far, none of them finished",
+                "The path is /Service/key/handler, and the body is JSON: a string needs its own "
+                "double quotes inside the single quotes of the shell.",
+                "Run the two curl commands of the lesson as they stand.",
+            )
+        look.done(f"{target} was called over HTTP and has answered")
+
+
+async def calls(look: Look) -> None:
+    """The handler addTicket calls reserve and waits for it."""
+    seat, user = look.fresh("seat"), look.fresh("user")
+    answer = await look.call(f"CartObject/{user}/addTicket", seat)
+    journal = await look.journal(answer.id)
+    target = f"TicketObject/{seat}/reserve"
+    call = _the_call(journal, target)
+    look.done(f"addTicket called {target}: entry {call.index} of its journal")
+    output = next(entry for entry in journal if entry.kind == "Output")
+    if call.completed_by is None or call.completed_by > output.index:
+        raise NotYet(
+            "addTicket waits for the answer of reserve",
+            "it ended before the answer was there: the call was made, but not awaited",
+            "A call gives a future. It is worth its value only after `await`.",
+            "reserved = await ctx.object_call(reserve, key=ticket_id, arg=None)",
+        )
+    look.done(f"the answer came back as entry {call.completed_by}, before addTicket ended")
+    if answer.value is not True:
+        raise NotYet(
+            "addTicket answers true, as reserve does",
+            f"it answered {json.dumps(answer.value)}",
+            "Return what reserve has answered.",
+        )
+
+
+def _the_call(journal: list[JournalEntry], target: str) -> JournalEntry:
+    hints = (
+        "Import reserve from .ticket_object; the context makes the call.",
+        "reserved = await ctx.object_call(reserve, key=ticket_id, arg=None)",
+    )
+    found = [entry for entry in journal if entry.kind == "Call"]
+    if not found and any(entry.kind == "OneWayCall" for entry in journal):
+        raise NotYet(
+            f"addTicket calls {target} and waits",
+            "it sends a message (a OneWayCall) and never learns the answer",
+            "object_send does not wait. The one that waits is object_call.",
+            hints[1],
+        )
+    if not found:
+        raise NotYet(f"addTicket calls {target}", f"its journal: {words(journal)}", *hints)
+    if found[0].target != target:
+        raise NotYet(
+            f"addTicket calls {target}",
+            f"it calls {found[0].target}",
+            "One virtual object for each seat: the key is the id of the ticket.",
+            hints[1],
+        )
+    return found[0]
+
+
+async def messages(look: Look) -> None:
+    """The handler expireTicket sends a message; checkout calls the plain service."""
+    seat, user = look.fresh("seat"), look.fresh("user")
+    await look.call(f"CartObject/{user}/addTicket", seat)
+    await expire_sends(look, user, seat)
+    await look.call(f"CartObject/{user}/addTicket", seat)
+    path = f"CartObject/{user}/checkout"
+    answer = await look.call(path)
+    found = await look.entries(answer.id, "Call", "CheckoutService/handle")
+    if not found:
+        raise NotYet(
+            "checkout calls CheckoutService/handle",
+            f"its journal: {words(await look.journal(answer.id))}",
+            "A plain service has no key: ctx.service_call takes the handler and its argument.",
+            'await ctx.service_call(handle, arg=Order(user_id=ctx.key(), tickets=["seat2B"]))',
+        )
+    order = json.loads(found[0].value or b"null")
+    if not isinstance(order, dict) or order.get("user_id") != user or not order.get("tickets"):
+        raise NotYet(
+            f'an order such as {{"user_id": "{user}", "tickets": ["seat2B"]}}',
+            f"the order was {json.dumps(order)}",
+            "The user is the key of the cart: ctx.key().",
+        )
+    look.done("checkout hands the user and the tickets to CheckoutService/handle")
+
+
+async def expire_sends(look: Look, user: str, seat: str) -> None:
+    """The handler expireTicket tells the seat's object, without waiting."""
+    path, target = f"CartObject/{user}/expireTicket", f"TicketObject/{seat}/unreserve"
+    answer = await look.call(path, seat)
+    hint = "ctx.object_send(unreserve, key=ticket_id, arg=None)"
+    sends = await look.entries(answer.id, "OneWayCall")
+    if not sends and await look.entries(answer.id, "Call"):
+        raise NotYet(
+            f"expireTicket sends a message to {target}",
+            "it calls, and so waits for something whose answer it does not need",
+            "A message is sent with object_send, and there is nothing to await.",
+            hint,
+        )
+    if not sends:
+        raise NotYet(
+            f"expireTicket sends a message to {target}",
+            f"its journal: {words(await look.journal(answer.id))}",
+            "Import unreserve from .ticket_object and send to it.",
+            hint,
+        )
+    if sends[0].target != target:
+        raise NotYet(
+            f"expireTicket sends to {target}",
+            f"it sends to {sends[0].target}",
+            "The key is the ticket's id, not the user.",
+            hint,
+        )
+    look.done(f"expireTicket sent a message to {target} and did not wait")
+
+
+async def durable_execution(look: Look) -> None:
+    """A failing addTicket is retried, and its call to reserve is not made again."""
+    failing = await look.until(lambda: _retrying(look), patience_s=3.0)
+    if not failing:
+        raise NotYet(
+            "an addTicket that fails after the call, and is retried",
+            "no addTicket is being retried",
+            'Below the call, put: raise RuntimeError("Failing"). Save the file.',
+            "Then send Mary another ticket. It does not answer, so send it: "
+            "rtour send CartObject/Mary/addTicket '\"seat2B\"'",
+        )
+    call = next((e for e in await look.journal(failing.id) if e.kind == "Call"), None)
+    if call is None or call.completed_by is None:
+        raise NotYet(
+            "the failure comes after the call to reserve",
+            f"{failing.id} fails before anything is in its journal",
+            "Raise below the awaited call, not above it.",
+        )
+    look.done(f"{failing.target} has failed {failing.retry_count} times: {failing.last_failure}")
+    children = await look.client.query.children([failing.id])
+    made = sum(each.target == call.target for each in children)
+    if made != 1:
+        raise NotYet("reserve is called once", f"it was called {made} times")
+    look.done("each attempt took the answer of reserve from the journal: reserve ran once")
+
+
+async def _retrying(look: Look) -> Invocation | None:
+    return again_and_again(await _unfinished(look))
+
+
+def again_and_again(found: list[Invocation]) -> Invocation | None:
+    """One that has failed more than once."""
+    return next((each for each in found if (each.retry_count or 0) > 1 and each.last_failure), None)
+
+
+async def _unfinished(look: Look) -> list[Invocation]:
+    return await look.invocations(*ADD_TICKET, "inv.status != 'completed'")
+
+
+async def debugging(look: Look) -> None:
+    """The failing invocation was found and ended, and the code is whole again."""
+    ended = await look.invocations(*ADD_TICKET, "inv.completion_result = 'failure'")
+    if not ended:
+        raise NotYet(
+            "the failing addTicket is cancelled or killed",
+            "no addTicket has ended in a failure so far",
+            "rtour invocations list shows it; its id begins with inv_.",
+            "rtour invocations cancel --kill CartObject --yes",
+            "If it has got through: make it fail once more, and end it while it does.",
+        )
+    look.done(f"{ended[0].id} was ended: {ended[0].completion_failure}")
+    left = [each for each in await _unfinished(look) if each.last_failure]
+    if left:
+        raise NotYet(
+            "no addTicket fails any more",
+            f"{left[0].id} is {left[0].status} after {left[0].retry_count} attempts",
+            "There may be more than one: rtour invocations cancel --kill CartObject --yes",
+        )
+    answer = await look.call(f"CartObject/{look.fresh('user')}/addTicket", look.fresh("seat"))
+    if answer.value is not True:
+        raise NotYet("addTicket answers true again", f"it answered {answer.value}")
+    look.done("addTicket answers again")

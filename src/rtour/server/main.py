@@ -10,6 +10,7 @@ import asyncio
 import gc
 import logging
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random, SystemRandom
@@ -50,6 +51,7 @@ log = logging.getLogger("rtour.server")
 
 CLUSTER_NAME = "localcluster"
 REQUEST_IDS_PER_MS = 1 << 20
+SWITCH_INTERVAL_S = 0.0005
 
 
 class StorageFailed(RtourError):  # noqa: N818
@@ -323,6 +325,8 @@ async def serve(settings: Settings, started: Callable[[Server], None]) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.stop_requested.set)
+        # A commit in its thread gets the interpreter back soon when its disk has answered.
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         # What is there now stays: the collector need not look at it again and again.
         gc.freeze()
         gc.set_threshold(50_000, 50, 50)

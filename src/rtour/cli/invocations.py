@@ -98,7 +98,7 @@ def _list(
             total = len(found)
             if total == limit:
                 total = await client.query.count("sys_invocation inv", conditions)
-            session.note(f"showing {len(found)} of {total}")
+            session.note_afterwards(f"showing {len(found)} of {total}")
         return table(session.look, COLUMNS, [record_of(each) for each in found])
 
     session.show(view, watch=watch, every_s=interval)

@@ -63,6 +63,7 @@ class Session:
         self.options = options
         self.settings: Settings = resolve(options, world.env, world.cwd)
         self.look = _look(world, options)
+        self._afterwards: list[str] = []
         self.quiet: bool = options.get("quiet", False)
         self.yes: bool = options.get("yes", False)
         if options.get("verbose"):
@@ -98,6 +99,8 @@ class Session:
         """Prints what `view` answers, once or again and again."""
         if not watch:
             self.emit(self.run(view))
+            for text in self._afterwards:
+                self.note(text)
             return
         from rtour.cli.watching import follow  # noqa: PLC0415
 
@@ -128,6 +131,10 @@ class Session:
         if not self.quiet:
             self.world.stderr.write(f"{shown(text)}\n")
             self.world.stderr.flush()
+
+    def note_afterwards(self, text: str) -> None:
+        """To stderr, below what `show` is about to print."""
+        self._afterwards.append(text)
 
     def warn(self, text: str) -> None:
         """Something that may surprise, to stderr."""

@@ -56,7 +56,7 @@ def sql(
     async def view(client: Client) -> str:
         rows = await client.query.rows(text)
         if not watch:
-            session.note(plural(len(rows), "row"))
+            session.note_afterwards(plural(len(rows), "row"))
         return rows_text(session.look, rows)
 
     session.show(view, watch=watch, every_s=interval)

@@ -78,7 +78,7 @@ class Look:
             raise await self._late(id_, path) from error
         return json.loads(reply.body) if reply.body else None
 
-    async def failure(self, id_: str, path: str) -> InvocationFailed:
+    async def failure(self, id_: str, path: str, *hints: str) -> InvocationFailed:
         """The failure that an invocation is expected to end in."""
         try:
             reply = await self.client.ingress.attach(id_, timeout_s=PATIENCE_S)
@@ -86,7 +86,7 @@ class Look:
             return error
         except TimedOut as error:
             raise await self._late(id_, path) from error
-        raise NotYet(f"{path} fails", f"it answered {reply.body.decode()}")
+        raise NotYet(f"{path} fails", f"it answered {reply.body.decode()}", *hints)
 
     async def _late(self, id_: str, path: str) -> NotYet:
         invocation = await self.client.query.invocation(id_)

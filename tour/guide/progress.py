@@ -35,10 +35,10 @@ class Progress(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, current=slug)
 
     def succeeded(self, slug: str) -> Self:
-        """The same with a lesson done."""
+        """The same with a lesson done, standing at the first that is not."""
         done = self.done if slug in self.done else [*self.done, slug]
         tries = {each: n for each, n in self.tries.items() if each != slug}
-        return msgspec.structs.replace(self, done=done, tries=tries)
+        return msgspec.structs.replace(self, current=None, done=done, tries=tries)
 
     def failed(self, slug: str) -> Self:
         """The same with one more try."""

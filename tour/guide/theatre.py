@@ -87,6 +87,7 @@ class Theatre:
             "RTOUR_ADMIN_URL": self.connection.admin_url,
             "RTOUR_INGRESS_URL": self.connection.ingress_url,
             "NO_COLOR": "1",
+            "CURL_HOME": str(self.state),  # see `open`
         }
 
     # --- opening and closing -----------------------------------------------------------------
@@ -100,6 +101,8 @@ class Theatre:
             yield self
             return
         self.state.mkdir(parents=True, exist_ok=True)
+        # Otherwise curl would draw its progress into what it prints for the guide.
+        (self.state / ".curlrc").write_text("silent\nshow-error\n", "utf-8")
         wanted = [] if self._random_ports else [self._last_ports(), USUAL_PORTS]
         self.ports = _choose_ports(wanted)
         try:

@@ -11,6 +11,12 @@ from ..guide.look import Look, words
 from ..guide.verdict import NotYet
 
 
+SAGA_HINTS = (
+    "Keep a list of what is reserved. A taken seat and a cancellation raise TerminalError.",
+    "except TerminalError: await ctx.object_call(unreserve, …) for each, then raise",
+)
+
+
 async def _mail(look: Look, before: int, field: str) -> dict[str, Any] | None:
     async def sent() -> dict[str, Any] | None:
         mails = look.outside.since("mails", before)
@@ -113,7 +119,7 @@ async def sagas(look: Look) -> None:
     await look.call(f"TicketObject/{taken}/reserve")
     group = {"leader": look.fresh("user"), "tickets": [free, taken]}
     id_ = await look.send("GroupBooking/book", group)
-    failure = await look.failure(id_, "GroupBooking/book with a taken seat")
+    failure = await look.failure(id_, "GroupBooking/book with a taken seat", *SAGA_HINTS)
     look.done(f"a taken seat ends the booking: {failure.message}")
     await _free(look, free, "the seats that it had are free again")
     one, two = look.fresh("seat"), look.fresh("seat")
@@ -125,7 +131,7 @@ async def sagas(look: Look) -> None:
             "Call reserve for one ticket after the other, then sleep two minutes.",
         )
     await look.client.admin.operate("cancel", id_)
-    failure = await look.failure(id_, "a cancelled GroupBooking/book")
+    failure = await look.failure(id_, "a cancelled GroupBooking/book", *SAGA_HINTS)
     look.done(f"cancelled while it waited: {failure.message}")
     for seat in (one, two):
         await _free(look, seat, f"{seat} is free again")
@@ -144,8 +150,7 @@ async def _free(look: Look, seat: str, text: str) -> None:
         raise NotYet(
             text,
             f"{seat} is still reserved" if calls else f"{seat} was never reserved",
-            "Keep a list of what is reserved. Cancelling and failing calls raise TerminalError.",
-            "except TerminalError: unreserve each, then raise",
+            *SAGA_HINTS,
         )
     look.done(text)
 
@@ -161,11 +166,12 @@ async def changing(look: Look) -> None:
             "every journal fits",
             "Start a workflow, let it wait, put a ctx.sleep above its first step, wake it.",
         )
-    look.done(f"{rows[0]['id']} met code that its journal does not fit (RT0016)")
+    ids = sorted({str(row["id"]) for row in rows})
+    look.done(f"{' and '.join(ids)} met code that the journal does not fit (RT0016)")
 
     async def well() -> Invocation | None:
-        found = await look.client.query.invocation(str(rows[0]["id"]))
-        return found if found is not None and found.done else None
+        found = await look.client.query.invocations_by_id(ids)
+        return next((each for each in found if each.done), None)
 
     ended = await look.until(well)
     if ended is None:
@@ -174,7 +180,7 @@ async def changing(look: Look) -> None:
             "it still fails",
             "Take the change back; the next retry finds code that fits.",
         )
-    look.done("the change was taken back, and it went on to its end")
+    look.done(f"the change was taken back, and {ended.id} went on to its end")
 
 
 async def testing(look: Look) -> None:

@@ -53,7 +53,7 @@ def example(
     Files that you have changed are not overwritten without asking.
     """
     session = session_of(ctx)
-    root = _root(session)
+    root = bundled(session)
     known = read_manifest(root)
     if name is None:
         records: list[Record] = [
@@ -79,7 +79,8 @@ def read_manifest(root: Path) -> dict[str, Example]:
     return msgspec.convert(content, dict[str, Example])
 
 
-def _root(session: Session) -> Path:
+def bundled(session: Session) -> Path:
+    """The folder of the examples that came with this installation."""
     chosen = session.world.env.get("RTOUR_EXAMPLES")
     places = (Path(chosen),) if chosen else PLACES
     found = next((place for place in places if (place / MANIFEST).is_file()), None)
@@ -97,7 +98,7 @@ def _write(
     session: Session, root: Path, name: str, found: Example, target: Path, dry_run: bool
 ) -> None:
     source = root / found.folder
-    files = _files(source, found.parts)
+    files = files_of(source, found.parts)
     changed = [file for file in files if _differs(source / file, target / file)]
     for file in changed:
         session.note(f"  changed by you: {target / file}")
@@ -105,15 +106,21 @@ def _write(
     if not dry_run:
         if changed:
             session.confirm(f"Overwrite {plural(len(changed), 'file')} of yours?")
-        for file in files:
-            (target / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / file, target / file)
+        copy_out(source, files, target)
     session.emit(item(session.look, WRITTEN, record))
     for line in found.next:
         session.note(f"next: {line}")
 
 
-def _files(source: Path, parts: Sequence[str]) -> list[Path]:
+def copy_out(source: Path, files: Sequence[Path], target: Path) -> None:
+    """Writes files of an example into a folder."""
+    for file in files:
+        (target / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / file, target / file)
+
+
+def files_of(source: Path, parts: Sequence[str]) -> list[Path]:
+    """What belongs to an example, in order."""
     inside = (path.relative_to(source) for path in source.rglob("*") if path.is_file())
     return sorted(
         path

@@ -35,6 +35,7 @@ from rtour.server.preconditions import Preconditions
 from rtour.server.processor import Processor
 from rtour.server.query.endpoint import QueryEndpoint
 from rtour.server.query.engine import Queries, QueryLimits
+from rtour.server.query.postgres.listener import PostgresPort
 from rtour.server.registration import Registration
 from rtour.server.registry import Registry
 from rtour.server.requests import Requests
@@ -217,6 +218,9 @@ class Server:
         await self.ingress.listen(settings.host, settings.ingress_port)
         self.admin = self._make_admin()
         await self.admin.listen(settings.host, settings.admin_port)
+        self.postgres = PostgresPort(self.queries, self._random)
+        if settings.pg_port is not None:
+            await self.postgres.listen_if_free(settings.host, settings.pg_port)
 
     def _go_on(self, recovered: Recovered) -> None:
         """Take up what the server's last life left: attempts, timers, what is to be forgotten."""
@@ -279,6 +283,8 @@ class Server:
             await self.processor.settled()
         if hasattr(self, "admin"):
             await self.admin.close(min(grace_s, 1.0))
+        if hasattr(self, "postgres"):
+            await self.postgres.close()
         if hasattr(self, "queries"):
             await self.queries.close()
         if hasattr(self, "_world"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Final
 
 import msgspec
@@ -35,11 +36,12 @@ class QueryEndpoint:
         return Reply(200, headers, _all(first, second, pieces))
 
 
-async def _all(first: bytes, second: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    yield second
-    async for piece in rest:
-        yield piece
+async def _all(first: bytes, second: bytes, rest: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    async with aclosing(rest):
+        yield first
+        yield second
+        async for piece in rest:
+            yield piece
 
 
 def _refusal(error: QueryFailed) -> Reply:

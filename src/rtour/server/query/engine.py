@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -122,7 +122,7 @@ class Queries:
 
     async def ask(
         self, sql: str, encoding: frames.Encoding, bound: frames.Bound | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         """The pieces of the answer. Raises QueryFailed, also after some.
 
         Whoever does not read to the end must close the iterator: that stops the statement.

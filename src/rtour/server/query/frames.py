@@ -28,6 +28,12 @@ class Bound(msgspec.Struct, frozen=True, array_like=True):
     parameters: list[bytes | None] = []
     parameter_formats: list[int] = []
     result_formats: list[int] = []
+    described: bool = False
+    """The rows' names and types come first."""
+    skip: int = 0
+    """Rows that the client has had already."""
+    rows_wanted: int = 0
+    """No more than these; 0 for all."""
 
 
 class Question(msgspec.Struct, frozen=True, array_like=True):

@@ -223,3 +223,65 @@ def test_watch_in_a_pipe_prints_changes(server: FakeServer, terminal: Terminal) 
         '{"tickets":["a"]}',
         '{"tickets":["b"]}',
     ]
+
+
+def test_watch_waits_for_a_server_that_goes_away(server: FakeServer, terminal: Terminal) -> None:
+    """A restart of the server does not end a watch: it says so once, and goes on."""
+    rounds = 0
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    async def restart(_: float) -> None:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 1:
+            server.overrides["POST", "/query"] = refuse
+        if rounds == 3:
+            server.overrides.clear()
+            server.db.execute("UPDATE state SET value = '31' WHERE service_key = 'Mary'")
+        if rounds == 4:
+            raise KeyboardInterrupt
+
+    terminal.sleep = restart
+    result = terminal.run("kv", "get", "-w", "--plain", "CartObject", "Mary")
+    assert result.code == 130
+    assert result.out.splitlines() == ['{"tickets":["seat2B"]}', '{"tickets":1}']
+    assert result.err.count("trying again: cannot reach the admin") == 1
+
+
+def test_watch_without_a_server_fails_at_once(terminal: Terminal) -> None:
+    """Only what has been seen can be waited for."""
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    terminal.server.transport = lambda: httpx.MockTransport(refuse)  # type: ignore[method-assign]
+    result = terminal.run("inv", "ls", "-w", tty=True)
+    assert (result.code, result.out) == (5, "")
+
+
+def test_server_that_dies_during_a_batch_is_reported_row_by_row(
+    server: FakeServer, terminal: Terminal
+) -> None:
+    """No failure is swallowed, not even that of the connection."""
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    for identity in server.ids("suspended"):
+        server.overrides["PATCH", f"/invocations/{identity}/kill"] = refuse
+    result = terminal.run("inv", "kill", *server.ids("suspended"), "--yes", "-o", "json")
+    rows = json.loads(result.out)
+    assert result.code == 5
+    assert len(rows) == len(server.ids("suspended"))
+    assert all("cannot reach" in row["error"] for row in rows)
+
+
+def test_file_that_cannot_be_written_is_a_message(terminal: Terminal) -> None:
+    """Trouble with a file names the file, without a traceback."""
+    (terminal.home / ".config").write_text("in the way")
+    result = terminal.run("config", "use", "local")
+    assert result.code == 1
+    assert ".config" in result.err
+    assert "Traceback" not in result.err

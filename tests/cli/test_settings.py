@@ -82,7 +82,9 @@ def test_project_file_is_found_above_and_cannot_take_the_token(home: Path) -> No
     assert "withheld" in found.token.origin
 
 
-@pytest.mark.parametrize("url", ["http://", "://x"])
+@pytest.mark.parametrize(
+    "url", ["http://", "://x", "http://[::1", "http://h:port", "http://h:99999"]
+)
 def test_bad_address_names_its_origin(home: Path, url: str) -> None:
     """The message says which variable is wrong."""
     with pytest.raises(Misuse, match="RESTATE_ADMIN_URL"):

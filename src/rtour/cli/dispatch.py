@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer import Abort, TyperException
 
-from rtour.cli.diagnostics import ExitCode, report, usage
+from rtour.cli.diagnostics import CliError, ExitCode, report, usage
 from rtour.cli.session import World, real_world
 from rtour.cli.tree import Options, root
 from rtour.errors import RtourError
@@ -27,6 +27,10 @@ def run(argv: Sequence[str], world: World) -> int:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         return ExitCode.BROKEN_PIPE
+    except OSError as error:
+        # A full disk, a folder that may not be written: the user's world, not our mistake.
+        place = f"{error.filename}: " if error.filename else ""
+        return report(CliError(f"{place}{error.strerror or error}"), world.stderr)
 
 
 def run_for_real(argv: Sequence[str]) -> int:

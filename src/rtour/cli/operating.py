@@ -126,7 +126,7 @@ async def _carry_out(
 
 
 async def _one(client: Client, row: Record, order: Order) -> Record:
-    from rtour.client import ClientError, Unreachable  # noqa: PLC0415
+    from rtour.client import ClientError  # noqa: PLC0415
 
     result: Record = {
         "id": row["id"],
@@ -141,8 +141,6 @@ async def _one(client: Client, row: Record, order: Order) -> Record:
         result["new_id"] = operated.new_invocation_id
         if not operated.complete:
             result["result"] = f"{order.operation.name} requested"
-    except Unreachable:
-        raise
     except ClientError as error:
         result |= _failure(error)
     return result

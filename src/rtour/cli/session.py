@@ -7,6 +7,7 @@ Commands take a `Session` and a `Client` and know neither terminal nor event loo
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -50,6 +51,10 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 
 def real_world() -> World:
     """The process's own."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that is not UTF-8 gets escapes, not a traceback in mid-table.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     return World(
         env=os.environ, cwd=Path.cwd(), stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr
     )

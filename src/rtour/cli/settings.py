@@ -6,7 +6,6 @@ came from, so that `rtour info` can say so.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -148,6 +147,8 @@ def _files(env: Mapping[str, str], cwd: Path) -> Iterator[tuple[Path, dict[str, 
 
 
 def _read(path: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - most users have no file
+
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -211,12 +212,20 @@ def _absolute(setting: Setting) -> Setting:
     value = setting.value or ""
     if not value.startswith("unix:") and "://" not in value:
         value = f"http://{value}"
-    if not value.startswith("unix:") and not urlsplit(value).netloc:
+    if not value.startswith("unix:") and not _has_host(value):
         raise Misuse(
             f"'{setting.value}' (from {setting.origin}) is not an address",
             expected="a URL such as http://localhost:9070",
         )
     return Setting(value.rstrip("/"), setting.origin)
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # an open bracket, a port that is no number
+        return False
 
 
 def _home(env: Mapping[str, str]) -> Path:

@@ -5,36 +5,58 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from rtour.cli.wording import shown
+
 if TYPE_CHECKING:
     from rtour.cli.session import Session
 
 ENTER = "\x1b[?1049h\x1b[?25l"
 LEAVE = "\x1b[?25h\x1b[?1049l"
+# What stands in front of the last view while the server does not answer.
+AWAY = "trying again"
 HOME, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 async def follow(session: Session, view: Callable[[], Awaitable[str]], every_s: float) -> None:
-    """Shows `view` every so often: on a terminal in place, in a pipe whenever it changes."""
+    """Shows `view` every so often: on a terminal in place, in a pipe whenever it changes.
+
+    The first view must succeed; after that a server that goes away is waited for.
+    """
+    text = await view()
     if not session.world.stdout.isatty():
-        await _changes(session, view, every_s)
+        await _changes(session, view, text, every_s)
         return
     session.emit(ENTER)
     try:
         while True:
-            session.emit(_screen(await view(), every_s, _height(session)))
+            session.emit(_screen(text, every_s, _height(session)))
             await session.world.sleep(every_s)
+            text = await _again(view, text)
     finally:
         session.emit(LEAVE)
 
 
-async def _changes(session: Session, view: Callable[[], Awaitable[str]], every_s: float) -> None:
-    before = None
+async def _changes(
+    session: Session, view: Callable[[], Awaitable[str]], text: str, every_s: float
+) -> None:
+    session.emit(text)
     while True:
-        text = await view()
-        if text != before:
-            session.emit(text)
-            before = text
         await session.world.sleep(every_s)
+        before, text = text, await _again(view, text)
+        if text.startswith(AWAY) and not before.startswith(AWAY):
+            session.note(text.splitlines()[0])
+        elif text != before and not text.startswith(AWAY):
+            session.emit(text)
+
+
+async def _again(view: Callable[[], Awaitable[str]], before: str) -> str:
+    from rtour.client import TimedOut, Unreachable  # noqa: PLC0415
+
+    try:
+        return await view()
+    except (Unreachable, TimedOut) as error:
+        last = before.split("\n", 1)[1] if before.startswith(AWAY) else before
+        return f"{AWAY}: {shown(str(error))}\n{last}"
 
 
 def _screen(text: str, every_s: float, height: int) -> str:

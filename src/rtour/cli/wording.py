@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email.utils import format_datetime
 from enum import StrEnum
 
 from rtour.client.times import ago, duration
@@ -23,6 +22,8 @@ def instant(at: datetime, how: TimeFormat, now: datetime) -> str:
     if how is TimeFormat.ISO8601:
         return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if how is TimeFormat.RFC2822:
+        from email.utils import format_datetime  # noqa: PLC0415 - loads half of `email`
+
         return format_datetime(at)
     return ago(at, now)
 

@@ -215,9 +215,9 @@ class Server:
 
     async def _listen(self) -> None:
         settings = self.settings
-        await self.ingress.listen(settings.host, settings.ingress_port)
+        await self.ingress.listen(settings.ingress_host or settings.host, settings.ingress_port)
         self.admin = self._make_admin()
-        await self.admin.listen(settings.host, settings.admin_port)
+        await self.admin.listen(settings.admin_host or settings.host, settings.admin_port)
         self.postgres = PostgresPort(self.queries, self._random)
         if settings.pg_port is not None:
             await self.postgres.listen_if_free(settings.host, settings.pg_port)

@@ -1,8 +1,8 @@
 """Settings of the server, and where they come from.
 
 Flags win over `RTOUR_*` variables, those over the official server's `RESTATE_*` variables that mean
-the same, those over the configuration file (TOML, keys as here), and that over the defaults.
-Durations are written like `500ms`, `10s`, `1h 30m`, or in ISO 8601.
+the same, those over the configuration file (TOML, keys as here; `RTOUR_CONFIG` if no flag names
+it), and that over the defaults. Durations are written like `500ms`, `10s`, `1h 30m`, or ISO 8601.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class ConfigError(RtourError):
     """A setting that cannot be used; the message says where it came from."""
 
 
-class Limits(msgspec.Struct, frozen=True):
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Every queue and size has a limit."""
 
     message_bytes_max: int = 32 << 20
@@ -33,11 +33,16 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What can be set. Times ending in `_ms` are milliseconds."""
+    """What can be set. Times ending in `_ms` are milliseconds.
+
+    `ingress_host` and `admin_host` are for ports that listen elsewhere than `host` says.
+    """
 
     data: str = "rtour-data"
     ephemeral: bool = False
     host: str = "127.0.0.1"
+    ingress_host: str | None = None
+    admin_host: str | None = None
     ingress_port: int = 8080
     admin_port: int = 9070
     pg_port: int | None = 9071
@@ -68,6 +73,7 @@ class Settings(msgspec.Struct, frozen=True):
 OFFICIAL: dict[str, str] = {
     "data": "RESTATE_BASE_DIR",
     "log_level": "RESTATE_LOG_FILTER",
+    "log_format": "RESTATE_LOG_FORMAT",
     "retry_initial_interval_ms": "RESTATE_DEFAULT_RETRY_POLICY__INITIAL_INTERVAL",
     "retry_exponentiation_factor": "RESTATE_DEFAULT_RETRY_POLICY__EXPONENTIATION_FACTOR",
     "retry_max_interval_ms": "RESTATE_DEFAULT_RETRY_POLICY__MAX_INTERVAL",
@@ -84,12 +90,13 @@ OFFICIAL: dict[str, str] = {
     "request_identity_key_file": "RESTATE_REQUEST_IDENTITY_PRIVATE_KEY_PEM_FILE",
     "tracing_endpoint": "RESTATE_TRACING_ENDPOINT",
 }
-# The official server binds by address: `host:port` sets a port, and the host of both.
+# The official server binds each port by an address of its own, `host:port`.
 OFFICIAL_ADDRESSES = {
-    "ingress_port": "RESTATE_INGRESS__BIND_ADDRESS",
-    "admin_port": "RESTATE_ADMIN__BIND_ADDRESS",
+    "ingress": "RESTATE_INGRESS__BIND_ADDRESS",
+    "admin": "RESTATE_ADMIN__BIND_ADDRESS",
 }
-_NOTHING = {
+# Settings that can be none, and the words for it.
+_NOTHING: dict[str, tuple[str, ...]] = {
     "retry_max_attempts": ("unlimited", "none"),
     "retry_max_interval_ms": ("unlimited", "none"),
     "pg_port": ("off", "none"),
@@ -108,6 +115,8 @@ def load(
     Raises ConfigError for a value that does not parse, a key that does not exist, a missing file.
     """
     values: dict[str, Any] = {}
+    if file is None and "RTOUR_CONFIG" in environment:
+        file = Path(environment["RTOUR_CONFIG"])
     if file is not None:
         values |= _from_file(file)
     values |= _from_official(environment)
@@ -165,15 +174,17 @@ def _from_official(environment: Mapping[str, str]) -> dict[str, Any]:
             text = environment[variable]
             if name == "log_level":  # a filter such as `warn,restate=info`: its first level
                 text = text.split(",")[0].rpartition("=")[2]
+            elif name == "log_format" and text in {"pretty", "compact"}:
+                text = "human"
             values[name] = _parse(name, text, variable)
     if "RESTATE_BIND_IP" in environment:
         values["host"] = environment["RESTATE_BIND_IP"]
-    for name, variable in OFFICIAL_ADDRESSES.items():
+    for front, variable in OFFICIAL_ADDRESSES.items():
         if variable in environment:
             host, _, port = environment[variable].rpartition(":")
-            values[name] = _parse(name, port, variable)
+            values[f"{front}_port"] = _parse(f"{front}_port", port, variable)
             if host:
-                values["host"] = host.strip("[]")
+                values[f"{front}_host"] = host.strip("[]")
     return values
 
 
@@ -182,10 +193,7 @@ def _parse(name: str, text: str, where: str) -> Any:
     default = getattr(Settings(), name)
     text = text.strip()
     try:
-        if name in {"retry_max_attempts", "retry_max_interval_ms"} and text in {
-            "unlimited",
-            "none",
-        }:
+        if text.lower() in _NOTHING.get(name, ()):
             return None
         if name.endswith("_ms"):
             return parse_duration(text)

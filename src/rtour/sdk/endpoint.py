@@ -10,10 +10,10 @@ built-in server and the Lambda adapter bring the bytes.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import version as version_of
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -27,8 +27,18 @@ from rtour.sdk.services import AnyService
 if TYPE_CHECKING:
     from rtour.sdk.identity import Verifier
 
-SERVER_HEADER: Final = ("x-restate-server", f"rtour-sdk/{version_of('rtour')}")
 _INVOCATION: Final = re.compile(r"application/vnd\.restate\.invocation\.v(\d+)")
+
+
+@functools.cache
+def _server_header() -> tuple[str, str]:
+    from importlib import metadata  # noqa: PLC0415 - slow to import, wanted at the first answer
+
+    try:
+        version = metadata.version("rtour")
+    except metadata.PackageNotFoundError:  # run from its sources
+        version = "dev"
+    return "x-restate-server", f"rtour-sdk/{version}"
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -40,7 +50,7 @@ class Response(msgspec.Struct, frozen=True):
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        headers = [SERVER_HEADER]
+        headers = [_server_header()]
         if self.content_type is not None:
             headers.append(("content-type", self.content_type))
         return headers
@@ -57,7 +67,7 @@ class Accepted(msgspec.Struct, frozen=True):
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        return [SERVER_HEADER, ("content-type", self.content_type)]
+        return [_server_header(), ("content-type", self.content_type)]
 
 
 def _refusal(status: int, message: str) -> Response:

@@ -16,7 +16,7 @@ from typing import Any
 
 from rtour.cli.diagnostics import ExitCode
 from rtour.cli.frontpage import GLOBAL_OPTIONS, SECTIONS, Entry, page, present
-from rtour.cli.tree import ALIASES, Group, load, root
+from rtour.cli.tree import ALIASES, Group, Options, load, root
 
 PAGE = Path(__file__).with_suffix(".md")
 SHAPES = Path(__file__).with_name("cli-json.json")
@@ -122,6 +122,7 @@ def _help(path: list[str]) -> str:
             args=[*path, "--help"],
             prog_name="rtour",
             standalone_mode=False,
+            obj=Options(),
             terminal_width=WIDTH,
         )
     return out.getvalue()

@@ -60,6 +60,13 @@ CASES: dict[str, list[str]] = {
     "kafka-clusters patch": ["main", "--set", "client.id=x", "--yes"],
     "kafka-clusters edit": ["main", "--yes"],
     "kafka-clusters delete": ["main", "--yes"],
+    "rules list": [],
+    "rules set": ["scope/*", "--concurrency", "5", "--yes"],
+    "rules enable": ["tickets/*", "--yes"],
+    "rules disable": ["tickets/*", "--yes"],
+    "rules delete": ["tickets/*", "--yes"],
+    "vqueues list": [],
+    "vqueues describe": ["vq_1a"],
     "config list-environments": [],
     "config use-environment": ["local"],
     "config add-environment": ["staging"],
@@ -127,6 +134,19 @@ def samples(server: FakeServer, name: str) -> list[list[str]]:
 
 def furnish(server: FakeServer) -> None:
     """What the cases expect beyond the recorded world."""
+    server.insert(
+        "sys_rules",
+        {
+            "pattern": "tickets/*",
+            "concurrency": 3,
+            "disabled": 0,
+            "version": 7,
+            "last_modified": "2026-11-24T04:00:00Z",
+        },
+    )
+    queue = {"id": "vq_1a", "service_name": "Greeter", "num_inbox": 1, "is_active": 1}
+    server.insert("sys_vqueue_meta", queue)
+    server.insert("sys_vqueues", {"id": "vq_1a", "entry_id": "e1", "stage": "inbox"})
     server.clusters["main"] = {"bootstrap.servers": "localhost:9092"}
     server.subscriptions.append(
         {

@@ -109,6 +109,7 @@ class FakeServer:
             "invocations": self._invocations,
             "subscriptions": self._subscriptions,
             "kafka-clusters": self._clusters,
+            "limits": self._rules,
         }
         if path == "/health":
             return httpx.Response(200)
@@ -200,6 +201,12 @@ class FakeServer:
         if operation == "restart-as-new":
             return httpx.Response(200, json={"new_invocation_id": NEW_ID})
         return httpx.Response(202 if found["status"] in LATER.get(operation, ()) else 200)
+
+    def _rules(self, request: httpx.Request, rest: list[str]) -> httpx.Response:
+        body = json.loads(request.content)
+        if rest == ["rules"]:
+            return httpx.Response(200, json=[{**each, "version": 1} for each in body])
+        return httpx.Response(200, json=[each["pattern"] for each in body])
 
     def _subscriptions(self, request: httpx.Request, rest: list[str]) -> httpx.Response:
         if request.method == "POST":

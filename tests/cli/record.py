@@ -33,6 +33,9 @@ TABLES = (
     "sys_service",
     "sys_deployment",
     "state",
+    "sys_rules",
+    "sys_vqueue_meta",
+    "sys_vqueues",
 )
 HOSTILE_KEY = "a/b%'\x1b[31m[red]x[/red]\u202e"
 REACHED = {

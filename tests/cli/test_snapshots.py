@@ -143,6 +143,16 @@ SUBJECTS: dict[str, list[str]] = {
         "subscriptions describe {subscription}",
         "subscriptions create kafka://main/t service://Greeter/greet a=b --dry-run",
     ],
+    "flow-control": [
+        "rules list",
+        "rules set 'scope/*' --concurrency 5 --yes",
+        "rules set 'scope/*'",
+        "rules disable 'tickets/*' --dry-run",
+        "rules delete 'nope/*' --yes",
+        "vqueues list",
+        "vqueues describe vq_1a",
+        "vqueues describe vq_1b",
+    ],
     "this-tool": ["info", "config view", "config list-environments", "doctor -o text"],
 }
 # The same on a terminal of 80 columns without colours: nothing cut, nothing wider.

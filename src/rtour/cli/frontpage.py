@@ -82,6 +82,10 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
             ("kafka-cluster", "kc"),
         ),
     ),
+    "Flow control": (
+        Entry("rules", "rtour.cli.rules", "app", "How many may run at once, by pattern", ("rule",)),
+        Entry("vqueues", "rtour.cli.vqueues", "app", "Queues that the rules hold back"),
+    ),
     "This tool": (
         Entry(
             "info", "rtour.cli.info", "info", "Every setting, path and version in use", ("whoami",)

@@ -125,6 +125,20 @@ class Admin:
             else None,
         )
 
+    async def write_rule(self, rule: Mapping[str, Any], version: int | None) -> None:
+        """Makes a rule, or with `version` changes it if it still has that version."""
+        precondition: dict[str, Any] = {"type": "does_not_exist"}
+        if version is not None:
+            precondition = {"type": "matches", "version": version}
+        await self.origin.json(
+            "PUT", "/limits/rules", body=[{**rule, "precondition": precondition}]
+        )
+
+    async def delete_rule(self, pattern: str, version: int) -> None:
+        """Deletes a rule if it still has that version."""
+        body = [{"pattern": pattern, "expected_version": version}]
+        await self.origin.json("POST", "/limits/rules/bulk-delete", body=body)
+
     async def subscriptions(self, params: Mapping[str, str]) -> list[Subscription]:
         """Subscriptions, filtered by `source` and `sink`."""
         answer = await self.origin.json("GET", "/subscriptions", params=params)

@@ -249,6 +249,17 @@ class Operated(msgspec.Struct, frozen=True, kw_only=True):
     new_invocation_id: str | None = None
 
 
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """A flow control rule; `concurrency` is None where there is no limit."""
+
+    pattern: str
+    concurrency: int | None = None
+    description: str | None = None
+    disabled: bool = False
+    version: int
+    last_modified: datetime | None = None
+
+
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     """A Kafka topic that feeds a handler."""
 

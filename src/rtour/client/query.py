@@ -13,7 +13,7 @@ import msgspec
 
 from rtour.client.failures import ServerFailed
 from rtour.client.journal import JournalEntry, JournalEvent, read_entries, read_event
-from rtour.client.model import EventRow, Invocation, JournalRow, Lock, Promise, StateRow
+from rtour.client.model import EventRow, Invocation, JournalRow, Lock, Promise, Rule, StateRow
 from rtour.ids import state_version
 
 if TYPE_CHECKING:  # the words of SQL are of use to those who never send any: no HTTP for them
@@ -177,6 +177,11 @@ class Query:
         columns = "service_name, service_key, key, value"
         rows = await self.rows(select(columns, "state", conditions, "service_key, key"))
         return [state_row(row) for row in rows]
+
+    async def rules(self) -> list[Rule]:
+        """The flow control rules, by pattern."""
+        columns = ", ".join(Rule.__struct_fields__)
+        return await self.typed(select(columns, "sys_rules", order="pattern"), Rule)
 
     @staticmethod
     def state_version(state: Mapping[str, bytes]) -> str:

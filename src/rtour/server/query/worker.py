@@ -111,7 +111,6 @@ def main(arguments: Sequence[str]) -> None:
     from rtour.server.query.postgres import catalog as postgres  # noqa: PLC0415
 
     runner = Runner(Path(arguments[0]), postgres.TABLES)
-    postgres.register(runner.connection)
     with suppress(BrokenPipeError):
         Worker(runner, source, sink).serve()
     runner.close()

@@ -85,6 +85,8 @@ class Calls:
         """A call by name."""
         del node
         name = name.lower()
+        if name == "array" and len(args) == 1 and isinstance(args[0], exp.Query):
+            return self._expressions.list_of_rows(args[0], scope)
         if name in _SPREADS:
             return self._spread(name, args, scope)
         if name in self._aggregates:
@@ -114,18 +116,18 @@ class Calls:
             return self.function(last.name, last.expressions, scope)
         return self._expressions.value(last, scope)
 
-    def cast_to_catalog(self, value: Typed, to: exp.DataType) -> Typed:
+    def cast_to_catalog(self, value: Typed, to: str) -> Typed:
         """`::regclass` and its like, of PostgreSQL's clients."""
-        name = to.sql().lower().rpartition(".")[2].strip('"')
+        name = to.lower().rpartition(".")[2].strip('"')
         if name in {"regclass", "regtype", "regproc", "regnamespace"}:
             if value.kind == "text":
-                return Typed(typed.native(f"pg_oid_of_{name}", value.node), "i64")
-            return Typed(typed.native(f"pg_name_of_{name}", value.node), "text")
+                return Typed(call(f"oid_of_{name}", value.node), "i64")
+            return Typed(call(f"name_of_{name}", value.node), "text")
         if name in {"oid", "int2vector", "xid", "cid"}:
             return Typed(value.node, "i64")
         if name in {"text", "name", "char", "unknown", "cstring"}:
             return as_text(value)
-        raise failures.unsupported(f"Unsupported SQL type {name}")
+        raise failures.unsupported(f"Unsupported SQL type {to}")
 
     # --- aggregates ------------------------------------------------------------------------------
 

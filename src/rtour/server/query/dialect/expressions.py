@@ -216,6 +216,8 @@ class Expressions:
 
     def _join_texts(self, node: Any, scope: Scope) -> Typed:
         left, right = self.values([node.this, node.expression], scope)
+        if left.kind.startswith("list") or right.kind.startswith("list"):
+            return Typed(call("array_concat", left.node, right.node), left.kind)
         made = exp.DPipe(this=as_text(left).node, expression=as_text(right).node)
         return Typed(made, "text", left.nullable or right.nullable)
 
@@ -285,11 +287,10 @@ class Expressions:
         name = to.this.value if isinstance(to.this, exp.DType) else str(to.this)
         if name == "ARRAY":
             return value
-        if name in {"USERDEFINED", "OBJECT_IDENTIFIER", "NAME", "UNKNOWN"}:
-            return self._calls.cast_to_catalog(value, to)
         kind = SQL_TYPES.get(name)
         if kind is None:
-            raise failures.unsupported(f"Unsupported SQL type {to.sql(dialect=DataFusion)}")
+            return self._calls.cast_to_catalog(value, to.sql(dialect=DataFusion))
+        self._bound_like(value, Typed(exp.Null(), kind))
         return typed.cast(value, kind, strict=strict)
 
     def cast_to_arrow(self, value: Typed, name: str) -> Typed:
@@ -305,9 +306,17 @@ class Expressions:
         return Typed(exp.Tuple(expressions=[value.node for value in values]), "null")
 
     def _array(self, node: Any, scope: Scope) -> Typed:
-        if len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Select):
-            raise failures.unsupported("ARRAY(SELECT …)")
+        if len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Query):
+            return self.list_of_rows(node.expressions[0], scope)
         return self._calls.function("make_array", node.expressions, scope)
+
+    def list_of_rows(self, query: Any, scope: Scope) -> Typed:
+        """`ARRAY(SELECT …)`."""
+        (output, *_) = self._subquery(query, scope)
+        items = typed.native("json_group_array", typed.column("", output.name))
+        made = exp.select(items).from_(exp.Subquery(this=query))
+        kind: Kind = "list<text>" if output.kind == "text" else "list<i64>"
+        return Typed(exp.Subquery(this=made), kind)
 
     def _bracket(self, node: Any, scope: Scope) -> Typed:
         items = self.value(node.this, scope)

@@ -14,6 +14,8 @@ from rtour.server.query.dialect.expressions import Expressions
 from rtour.server.query.dialect.kinds import Kind, Output, combined
 from rtour.server.query.dialect.scopes import Scope, Source, Tables, text
 
+_LIST_TABLES = frozenset({"unnest", "generate_series", "range"})
+
 Named = Mapping[str, tuple[Output, ...]]
 
 
@@ -143,6 +145,10 @@ class Selects:
             raise failures.unsupported("LATERAL")
         if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
             made, source = self._table(node, scope)
+        elif isinstance(node, exp.Unnest) or (
+            isinstance(node, exp.Table) and node.this.name.lower() in _LIST_TABLES
+        ):
+            made, source = self._unnest(node, scope)
         elif isinstance(node, exp.Subquery | exp.Values):
             made, source = self._derived(node, scope)
         else:
@@ -182,6 +188,23 @@ class Selects:
                 shown, _renamed(columns[: len(renamed)], renamed)
             )
         return _aliased(made, shown), Source(shown, columns)
+
+    def _unnest(self, node: Any, scope: Scope) -> tuple[Any, Source]:
+        """The items of a list as rows of one column, which is called as the table is."""
+        listed = node if isinstance(node, exp.Unnest) else node.this
+        called = node.this.name.lower() if isinstance(node, exp.Table) else "unnest"
+        listed = listed.expressions[0] if called == "unnest" else listed
+        items = self._expressions.value(listed, scope)
+        alias = node.args.get("alias")
+        name = text(alias.this) if alias is not None and alias.this is not None else "value"
+        columns = [text(column) for column in alias.args.get("columns") or []] if alias else []
+        shown = columns[0] if columns else name
+        query = exp.select(exp.alias_(typed.column("", "value"), shown, quoted=True)).from_(
+            exp.Table(this=typed.native("json_each", items.node))
+        )
+        kind: Kind = "text" if items.kind == "list<text>" else "i64"
+        made = _aliased(exp.Subquery(this=query), name)
+        return made, Source(name, (Output(shown, kind),))
 
     def _derived(self, node: Any, scope: Scope) -> tuple[Any, Source]:
         query = node.this if isinstance(node, exp.Subquery) else node

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rtour.server.query.dialect.calls import Function
-from rtour.server.query.functions import jsons, numbers, texts, times
+from rtour.server.query.functions import jsons, numbers, postgres, texts, times
 from rtour.server.query.functions.aggregates import AGGREGATES
 
 PREFIX = "df_"
@@ -16,6 +16,7 @@ FUNCTIONS: dict[str, Function] = {
     **numbers.FUNCTIONS,
     **times.FUNCTIONS,
     **jsons.FUNCTIONS,
+    **postgres.FUNCTIONS,
 }
 
 

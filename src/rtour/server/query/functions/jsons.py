@@ -10,6 +10,7 @@ from rtour.server.query.dialect.calls import Function, KindRule, strict
 from rtour.server.query.dialect.kinds import Kind
 
 _MISSING = object()
+_SERIES_MAX = 1_000_000
 
 
 def _decoded(text: str | bytes) -> Any:
@@ -102,9 +103,29 @@ def _position(text: str, wanted: Any) -> int | None:
     return items.index(wanted) + 1 if wanted in items else None
 
 
+def _concatenated(*texts: str | None) -> str:
+    return _json([item for text in texts if text is not None for item in _list(text)])
+
+
 def _joined(text: str, separator: str, null: str | None = None) -> str:
     parts = [null if item is None else str(item) for item in _list(text)]
     return separator.join(part for part in parts if part is not None)
+
+
+def _series(first: int, last: int | None = None, step: int = 1) -> str:
+    """From the first to the last; up to the first if it is alone."""
+    if last is None:
+        first, last = 0, first
+    numbers = range(first, last + (1 if step > 0 else -1), step)
+    if len(numbers) > _SERIES_MAX:
+        raise ValueError(f"a series of {len(numbers)} numbers is too long")
+    return _json(list(numbers))
+
+
+def _range(first: int, last: int | None = None, step: int = 1) -> str:
+    if last is None:
+        first, last = 0, first
+    return _series(first, last - (1 if step > 0 else -1), step)
 
 
 def list_of(kinds: list[Kind]) -> Kind:
@@ -154,6 +175,9 @@ FUNCTIONS: dict[str, Function] = {
     "list_element": _ELEMENT,
     "array_slice": _call(same, _slice, 3, 3),
     "array_position": _call("u64", _position, 2, 2),
+    "generate_series": _call("list<i64>", _series, 1, 3),
+    "range": _call("list<i64>", _range, 1, 3),
+    "array_concat": Function(same, _concatenated, least=1),
     "array_to_string": _JOINED,
     "list_to_string": _JOINED,
     "array_join": _JOINED,

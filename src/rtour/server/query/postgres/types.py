@@ -37,7 +37,6 @@ from rtour.server.query.postgres.oids import (
     UNKNOWN,
 )
 
-
 OIDS: Final[dict[Kind, int]] = {
     "null": TEXT,
     "bool": BOOL,

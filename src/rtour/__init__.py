@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from rtour.sdk import futures as _futures
     from rtour.sdk import ingress as _ingress
+    from rtour.sdk.codec import JournalValueCodec as JournalValueCodec
+    from rtour.sdk.codec import JournalValueCodecProvider as JournalValueCodecProvider
     from rtour.sdk.combinators import all_succeeded as all_succeeded
     from rtour.sdk.combinators import any_succeeded as any_succeeded
     from rtour.sdk.combinators import as_completed as as_completed
@@ -74,6 +76,8 @@ _HOMES: Final = {
     "HarnessEnvironment": "testing",
     "HttpError": "ingress",
     "InvocationRetryPolicy": "options",
+    "JournalValueCodec": "codec",
+    "JournalValueCodecProvider": "codec",
     "ObjectContext": "context",
     "ObjectSharedContext": "context",
     "RestateLoggingFilter": "logs",
@@ -118,6 +122,7 @@ _SUBMODULES: Final = frozenset(
         "context",
         "context_managers",
         "endpoint",
+        "entry_codec",
         "exceptions",
         "extensions",
         "handler",

@@ -52,6 +52,7 @@ class Peer:
         self.attempts = 0
         self.journal_at_start: list[m.Message] = []
         self.completes_sends = False
+        self.completes_timers = True
         self.retries_errors = False
         self.errors: list[m.Error] = []
         self.attempt: Attempt | None = None
@@ -67,12 +68,17 @@ class Peer:
     async def invoke(self, path: str, body: Any = None, **headers: str) -> Any:
         """The decoded result; TerminalFailure as `m.Failure`; an Error frame is raised."""
         content = b"" if body is None else json.dumps(body).encode()
+        await self.invoke_raw(path, content, **headers)
+        return self._result()
+
+    async def invoke_raw(self, path: str, content: bytes, **headers: str) -> None:
+        """Run it with these bytes as input; the result is in the journal."""
         input_ = m.Input(tuple(m.Header(*header) for header in headers.items()), content)
         self.journal = [input_, *self.journal_at_start]
         while self.attempts < _MAX_ATTEMPTS:
             last = await self._attempt(path)
             if isinstance(last, m.End):
-                return self._result()
+                return
             if isinstance(last, m.Error):
                 self.errors.append(last)
                 if not self.retries_errors:
@@ -179,7 +185,7 @@ class Peer:
 
     def _on_command(self, command: m.Message) -> None:
         match command:
-            case m.Sleep():
+            case m.Sleep() if self.completes_timers:
                 self._complete(m.MessageType.SLEEP_COMPLETION, command.result_completion_id, m.VOID)
             case m.Call():
                 self._complete(

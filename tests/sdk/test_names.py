@@ -15,10 +15,8 @@ import restate
 import rtour
 
 NOT_OURS = {
-    # Restate Cloud's tunnel, the deprecated test harness, and the codec of journal values.
+    # Restate Cloud's tunnel, and the deprecated test harness.
     "ConnectError",
-    "JournalValueCodec",
-    "JournalValueCodecProvider",
     "connect",
     "test_harness",
     "with_connection",

@@ -12,10 +12,12 @@ import contextvars
 import inspect
 import logging
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
 
 from rtour.clock import SystemClock
 from rtour.protocol import messages as m
@@ -40,6 +42,7 @@ from rtour.sdk.runs import Runs
 from rtour.sdk.vm import VM, CallOptions
 
 if TYPE_CHECKING:
+    from rtour.sdk.codec import CodecSource, JournalValueCodec
     from rtour.sdk.context import InvocationContext
 
 T = TypeVar("T")
@@ -64,13 +67,15 @@ class Attempt:
         headers: Mapping[str, str],
         write: Callable[[bytes], None],
         on_finished: Callable[[], None],
-        check_payloads: bool = True,
+        codec: CodecSource | None = None,
     ) -> None:
         self.handler = handler
         self.target = f"{handler.service_tag.name}/{handler.name}"
         self.headers = headers
-        self.vm = VM(version, check_payloads)
-        self.runs = Runs(self.vm, self._on_run_ended)
+        self.vm = VM(version, check_payloads=codec is None)
+        self.codec: JournalValueCodec | None = None
+        self._codec_source = codec
+        self.runs = Runs(self.vm, self.seal, self._on_run_ended)
         self.pump = Pump(self.vm, self.flush, self.runs.start)
         self.ended = False
         self._write = write
@@ -161,6 +166,8 @@ class Attempt:
         try:
             self._context = InvocationContext(self, self.vm.sys_input())
             token = current.set(self._context)
+            if self._codec_source is not None:
+                self.codec = await self._codec_source.get()
             result = await self._outcome(self._context)
             await self.runs.settle(start=isinstance(result, m.Value))
             if not self.vm.closed:
@@ -189,21 +196,25 @@ class Attempt:
 
     async def _call(self, context: InvocationContext) -> bytes:
         io = self.handler.io
-        arguments = (context, self._input(context.input.value)) if io.takes_input else (context,)
+        arguments = (
+            (context, await self._input(context.input.value)) if io.takes_input else (context,)
+        )
         if not self.handler.context_managers:
-            return io.output_serde.serialize(await self._user_code(arguments))
+            return self.seal(io.output_serde.serialize(await self._user_code(arguments)))
         async with AsyncExitStack() as stack:
             for enter in self.handler.context_managers:
                 await stack.enter_async_context(enter())
             value = await self._user_code(arguments)
-        return io.output_serde.serialize(value)
+        return self.seal(io.output_serde.serialize(value))
 
     async def _user_code(self, arguments: tuple[Any, ...]) -> Any:
         value = self.handler.fn(*arguments)
         return await value if inspect.isawaitable(value) else value
 
-    def _input(self, body: bytes) -> Any:
+    async def _input(self, body: bytes) -> Any:
         try:
+            if self.codec is not None:
+                body = await self.codec.decode(body)
             return self.handler.io.input_serde.deserialize(body)
         except Exception as error:
             raise TerminalError(f"Unable to parse an input argument. {error}") from error
@@ -226,18 +237,36 @@ class Attempt:
 
     # --- what contexts, clients and futures share --------------------------------------------
 
+    def seal(self, content: bytes) -> bytes:
+        """A value as it goes into the journal."""
+        return content if self.codec is None else self.codec.encode(content)
+
+    async def unseal(self, leaves: Sequence[LeafFuture[Any]]) -> None:
+        """Decode the results that have arrived; no other task overtakes meanwhile."""
+        assert self.codec is not None, "nothing is sealed without a codec"
+        with self.pump.turn_held():
+            for leaf in leaves:
+                if leaf.sealed:
+                    await leaf.unseal(self.codec)
+
     def call(self, options: CallOptions, decode: Decode[T]) -> CallFuture[T]:
         """Call a handler."""
         self.pump.guard()
-        invocation_id, result = self.vm.sys_call(options)
+        invocation_id, result = self.vm.sys_call(self._sealed(options))
         callee = LeafFuture(self, invocation_id, decode_invocation_id)
         return CallFuture(self, result, decode, callee)
 
     def send(self, options: CallOptions, delay: timedelta | None) -> SendHandle:
         """Call a handler without waiting for it."""
         self.pump.guard()
-        invocation_id = self.vm.sys_send(options, self.due_ms(delay) if delay else 0)
+        due_ms = self.due_ms(delay) if delay else 0
+        invocation_id = self.vm.sys_send(self._sealed(options), due_ms)
         return SendHandle(self, LeafFuture(self, invocation_id, decode_invocation_id))
+
+    def _sealed(self, options: CallOptions) -> CallOptions:
+        if self.codec is None:
+            return options
+        return msgspec.structs.replace(options, parameter=self.seal(options.parameter))
 
     def sleep(self, delta: timedelta, name: str = "") -> SleepFuture:
         """A durable timer."""

@@ -29,6 +29,7 @@ from rtour.sdk.futures import (
     DurableFuture,
     LeafFuture,
     ReadyFuture,
+    SealedFuture,
     SleepFuture,
     decode_state_keys,
     decode_with,
@@ -223,6 +224,8 @@ class ObjectSharedContext(Context):
         self._attempt.pump.guard()
         decode = decode_with(resolve(serde, type_hint))
         got = self._vm.sys_get_state(name.encode(), entry_name or "")
+        if isinstance(got, m.Value) and self._attempt.codec is not None:
+            return SealedFuture(self._attempt, got, decode)
         if isinstance(got, m.Value | m.Void):
             return ReadyFuture(self._attempt, decode(got))
         return LeafFuture(self._attempt, got, decode)
@@ -248,7 +251,7 @@ class ObjectContext(ObjectSharedContext):
     ) -> None:
         """Set a value of the state."""
         self._attempt.pump.guard()
-        content = resolve(serde, type(value)).serialize(value)
+        content = self._attempt.seal(resolve(serde, type(value)).serialize(value))
         self._vm.sys_set_state(name.encode(), content, entry_name or "")
 
     def clear(self, name: str, entry_name: str | None = None) -> None:

@@ -33,7 +33,7 @@ class Signals:
     def resolve_awakeable(self, name: str, value: T, serde: Serde[T] | None = None) -> None:
         """Complete an awakeable of another invocation; `name` is its id."""
         self._attempt.pump.guard()
-        self._attempt.vm.sys_complete_awakeable(name, _value(value, serde))
+        self._attempt.vm.sys_complete_awakeable(name, _value(self._attempt, value, serde))
 
     def reject_awakeable(
         self, name: str, failure_message: str, failure_code: int = _DEFAULT_FAILURE
@@ -54,7 +54,7 @@ class Signals:
     ) -> None:
         """Send a signal with a value to another invocation."""
         self._attempt.pump.guard()
-        self._attempt.vm.sys_send_signal(invocation_id, name, _value(value, serde))
+        self._attempt.vm.sys_send_signal(invocation_id, name, _value(self._attempt, value, serde))
 
     def reject_signal(
         self,
@@ -97,7 +97,7 @@ class DurablePromise(Generic[T]):
 
     def resolve(self, value: T) -> DurableFuture[None]:
         """Set the value; await the future to learn whether somebody was faster."""
-        return self._complete(_value(value, self._serde, self._type_hint))
+        return self._complete(_value(self._attempt, value, self._serde, self._type_hint))
 
     def reject(self, message: str, code: int = _DEFAULT_FAILURE) -> DurableFuture[None]:
         """Fail everyone who waits; await the future to learn whether somebody was faster."""
@@ -113,6 +113,6 @@ def _decode(serde: Serde[T] | None, type_hint: Any) -> Decode[T]:
     return cast("Decode[T]", decode_with(resolve(serde, type_hint)))
 
 
-def _value(value: T, serde: Serde[T] | None, type_hint: Any = None) -> m.Value:
+def _value(attempt: Attempt, value: T, serde: Serde[T] | None, type_hint: Any = None) -> m.Value:
     hint = type(value) if type_hint is None else type_hint
-    return m.Value(resolve(serde, hint).serialize(value))
+    return m.Value(attempt.seal(resolve(serde, hint).serialize(value)))

@@ -25,6 +25,7 @@ from rtour.sdk.manifest import MAX_PROTOCOL, MIN_PROTOCOL, Mode
 from rtour.sdk.services import AnyService
 
 if TYPE_CHECKING:
+    from rtour.sdk.codec import CodecSource, JournalValueCodec, JournalValueCodecProvider
     from rtour.sdk.identity import Verifier
 
 _INVOCATION: Final = re.compile(r"application/vnd\.restate\.invocation\.v(\d+)")
@@ -80,7 +81,7 @@ class Endpoint:
     def __init__(self) -> None:
         self.services: dict[str, AnyService] = {}
         self.mode: Mode | None = None
-        self.check_payloads = True
+        self._codec: CodecSource | None = None
         self._verifier: Verifier | None = None
 
     # --- building ----------------------------------------------------------------------------
@@ -109,6 +110,15 @@ class Endpoint:
 
         earlier = self._verifier.keys if self._verifier is not None else ()
         self._verifier = Verifier((*earlier, *keys)) if keys else self._verifier
+        return self
+
+    def set_journal_value_codec(
+        self, codec: JournalValueCodec | JournalValueCodecProvider
+    ) -> Endpoint:
+        """Encode all values of the journal; a provider is asked by the first invocation."""
+        from rtour.sdk.codec import CodecSource  # noqa: PLC0415 - rarely used
+
+        self._codec = CodecSource(codec)
         return self
 
     def app(self) -> Any:
@@ -169,7 +179,7 @@ class Endpoint:
                 headers=headers,
                 write=write,
                 on_finished=on_finished,
-                check_payloads=self.check_payloads,
+                codec=self._codec,
             )
 
         return Accepted(content_type, begin)
@@ -185,9 +195,12 @@ def app(
     services: Iterable[AnyService],
     protocol: Mode | None = None,
     identity_keys: Iterable[str] | None = None,
+    journal_value_codec: JournalValueCodec | JournalValueCodecProvider | None = None,
 ) -> Any:
     """An ASGI app that serves these services (on AWS Lambda: a Lambda handler)."""
     endpoint = Endpoint().bind(*services)
     endpoint.mode = protocol
     endpoint.identity_key(*(identity_keys or ()))
+    if journal_value_codec is not None:
+        endpoint.set_journal_value_codec(journal_value_codec)
     return endpoint.app()

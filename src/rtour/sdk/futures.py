@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from rtour.protocol import messages as m
 from rtour.sdk.exceptions import DurableTimeoutError, TerminalError
 from rtour.sdk.serde import Serde
-from rtour.sdk.vm import Leaf, Node, Outcome, Tree
+from rtour.sdk.vm import Leaf, Node, Outcome, Tree, outcome_of
 
 if TYPE_CHECKING:
     from rtour.sdk.attempt import Attempt
+    from rtour.sdk.codec import JournalValueCodec
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -38,6 +39,8 @@ class DurableFuture(Awaitable[T], Generic[T]):
     def __await__(self) -> Generator[Any, None, T]:
         if self._outcome is Outcome.PENDING:
             yield from self.attempt.pump.wait(self).__await__()
+            if self.attempt.codec is not None:
+                yield from self.attempt.unseal(self.leaves()).__await__()
         return self.result()
 
     @property
@@ -60,6 +63,10 @@ class DurableFuture(Awaitable[T], Generic[T]):
     def tree(self) -> Tree:
         """What to wait for, or the outcome if it is known."""
         raise NotImplementedError
+
+    def leaves(self) -> Sequence[LeafFuture[Any]]:
+        """The results that it is made of."""
+        return ()
 
     def _compute(self) -> T:
         """The value, once `tree()` is done."""
@@ -87,18 +94,37 @@ class DurableFuture(Awaitable[T], Generic[T]):
 class LeafFuture(DurableFuture[T]):
     """One completion or signal."""
 
-    __slots__ = ("_decode", "_leaf")
+    __slots__ = ("_decode", "_leaf", "_taken")
 
     def __init__(self, attempt: Attempt, leaf: Leaf, decode: Decode[T]) -> None:
         super().__init__(attempt)
         self._leaf = leaf
         self._decode = decode
+        self._taken: m.Result | None = None
 
     def tree(self) -> Tree:
-        return self._leaf if self._outcome is Outcome.PENDING else self._outcome
+        if self._outcome is not Outcome.PENDING:
+            return self._outcome
+        return self._leaf if self._taken is None else outcome_of(self._taken)
+
+    def leaves(self) -> Sequence[LeafFuture[Any]]:
+        return (self,)
+
+    @property
+    def sealed(self) -> bool:
+        """There is a result, still as the journal has it."""
+        return self._taken is None and self._outcome is Outcome.PENDING and self.is_completed()
+
+    async def unseal(self, codec: JournalValueCodec) -> None:
+        """Take the result through the codec."""
+        try:
+            self._taken = await _unsealed(self.attempt.vm.take(self._leaf), codec)
+        except Exception as error:  # noqa: BLE001 - raised by `result`
+            self._error = error
+            self._outcome = Outcome.FAILURE
 
     def _compute(self) -> T:
-        result = self.attempt.vm.take(self._leaf)
+        result = self.attempt.vm.take(self._leaf) if self._taken is None else self._taken
         assert result is not None, f"nothing to take at {self._leaf}"
         if isinstance(result, m.Failure):
             raise TerminalError(result.message, result.code, dict(result.metadata))
@@ -117,6 +143,22 @@ class ReadyFuture(DurableFuture[T]):
 
     def tree(self) -> Tree:
         return Outcome.SUCCESS
+
+
+class SealedFuture(LeafFuture[T]):
+    """A result that was there at once, but as the journal has it."""
+
+    __slots__ = ("_given",)
+
+    def __init__(self, attempt: Attempt, given: m.Result, decode: Decode[T]) -> None:
+        super().__init__(attempt, 0, decode)
+        self._given = given
+
+    def tree(self) -> Tree:
+        return Outcome.SUCCESS
+
+    async def unseal(self, codec: JournalValueCodec) -> None:
+        self._taken = await _unsealed(self._given, codec)
 
 
 class SleepFuture(LeafFuture[None]):
@@ -185,6 +227,9 @@ class CombinedFuture(DurableFuture[T]):
             return self._outcome
         return Node(self._combinator, tuple(child.tree() for child in self._children))
 
+    def leaves(self) -> Sequence[LeafFuture[Any]]:
+        return [leaf for child in self._children for leaf in child.leaves()]
+
     def _compute(self) -> T:
         return self._finish()
 
@@ -201,6 +246,9 @@ class MappedFuture(DurableFuture[U]):
 
     def tree(self) -> Tree:
         return self._inner.tree() if self._outcome is Outcome.PENDING else self._outcome
+
+    def leaves(self) -> Sequence[LeafFuture[Any]]:
+        return self._inner.leaves()
 
     def _compute(self) -> U:
         return self._function(self._inner.result())
@@ -223,10 +271,17 @@ class TimeoutFuture(DurableFuture[T]):
         children = (self._inner.tree(), self._timer.tree())
         return Node(m.Combinator.FIRST_COMPLETED, children)
 
+    def leaves(self) -> Sequence[LeafFuture[Any]]:
+        return self._inner.leaves()
+
     def _compute(self) -> T:
         if self._inner.is_completed():
             return self._inner.result()
         raise DurableTimeoutError(f"timed out after {self._delta}")
+
+
+async def _unsealed(result: m.Result | None, codec: JournalValueCodec) -> m.Result | None:
+    return m.Value(await codec.decode(result.content)) if isinstance(result, m.Value) else result
 
 
 # --- decoding ------------------------------------------------------------------------------------

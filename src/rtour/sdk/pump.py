@@ -17,7 +17,8 @@ that says what to use instead.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Protocol
 from weakref import WeakSet
 
@@ -62,6 +63,7 @@ class Pump:
         self._patience = _QUIET_ALONE
         self._quiet = 0
         self._ticking = False
+        self._holds = 0
 
     def bind(self, main: asyncio.Task[object]) -> None:
         """The task that runs the handler."""
@@ -81,7 +83,7 @@ class Pump:
         if task is not self._main and task is not None:
             self.tasks.add(task)
             self._patience = _QUIET_CONCURRENT
-        if self._waiters and not self._ticking and not self.vm.closed:
+        if self._waiters and not (self._ticking or self._holds or self.vm.closed):
             self._refuse(
                 "A context call came from a task that was woken by something other than Restate "
                 "(asyncio.sleep, a socket, a lock of another invocation) while other tasks of the "
@@ -110,7 +112,7 @@ class Pump:
     def _on_task_cancelled(self, waiter: _Waiter) -> None:
         if waiter in self._waiters:
             self._waiters.remove(waiter)
-        if not self._ticking and not self.vm.closed:
+        if not (self._ticking or self._holds or self.vm.closed):
             self._refuse(
                 "A task was cancelled by something other than Restate while it waited for a "
                 "durable result (asyncio.timeout, asyncio.wait_for, task.cancel() from a timer), "
@@ -123,13 +125,23 @@ class Pump:
         self.close()
         self.vm.assert_open()
 
+    @contextmanager
+    def turn_held(self) -> Iterator[None]:
+        """Within a turn, wait for something outside without giving the turn away."""
+        self._holds += 1
+        try:
+            yield
+        finally:
+            self._holds -= 1
+            self._tick_soon()
+
     # --- turns -------------------------------------------------------------------------------
 
     def kick(self) -> None:
         """There may be something new: input, its end, or the end of a run."""
         if self.vm.closed:
             self.close()
-        elif not self._ticking:
+        elif not (self._ticking or self._holds):
             self._advance()
 
     def _tick_soon(self) -> None:
@@ -139,6 +151,9 @@ class Pump:
             self._loop.call_soon(self._tick)
 
     def _tick(self) -> None:
+        if self._holds:
+            self._ticking = False
+            return
         if self._quiet < self._patience:
             self._quiet += 1
             self._loop.call_soon(self._tick)

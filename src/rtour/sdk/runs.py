@@ -93,8 +93,11 @@ class Closure:
 class Runs:
     """The closures of an attempt, from the call of `ctx.run` to the proposal of their results."""
 
-    def __init__(self, vm: VM, on_ended: Callable[[], None]) -> None:
+    def __init__(
+        self, vm: VM, seal: Callable[[bytes], bytes], on_ended: Callable[[], None]
+    ) -> None:
         self._vm = vm
+        self._seal = seal
         self._on_ended = on_ended
         self._loop = asyncio.get_running_loop()
         self._closures: dict[int, Closure] = {}
@@ -132,7 +135,7 @@ class Runs:
         began = self._loop.time()
         try:
             value = await call(closure.action)
-            self._vm.propose_run(run, m.Value(closure.serde.serialize(value)))
+            self._vm.propose_run(run, m.Value(self._seal(closure.serde.serialize(value))))
         except TerminalError as error:
             metadata = tuple((error.metadata or {}).items())
             self._vm.propose_run(run, m.Failure(error.status_code, error.message, metadata))

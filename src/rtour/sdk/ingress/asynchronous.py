@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from rtour.sdk.codec import CodecSource, JournalValueCodec, JournalValueCodecProvider
 from rtour.sdk.ingress import requests as r
 from rtour.sdk.ingress.requests import HttpError, Question, SendResult
 from rtour.sdk.ingress.retrying import Retries, read, wait_s
@@ -28,9 +29,15 @@ Headers = Mapping[str, str] | None
 class Client:
     """Calls and sends to handlers, and questions about their results."""
 
-    def __init__(self, http: httpx.AsyncClient, retries: Retries) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        retries: Retries,
+        codec: JournalValueCodec | JournalValueCodecProvider | None = None,
+    ) -> None:
         self._http = http
         self._retries = retries
+        self._codec = None if codec is None else CodecSource(codec)
 
     # --- calls -------------------------------------------------------------------------------
 
@@ -211,10 +218,16 @@ class Client:
             await asyncio.sleep(delay)
 
     async def _once(self, question: Question[T]) -> T:
+        content = question.content
+        if self._codec is not None and question.gives_value:
+            content = (await self._codec.get()).encode(content)
         response = await self._http.request(
-            question.method, question.path, content=question.content, headers=question.headers
+            question.method, question.path, content=content, headers=question.headers
         )
-        answer: T = read(question, response.status_code, response.headers, response.content)
+        content = response.content
+        if self._codec is not None and question.takes_value and response.is_success:
+            content = await (await self._codec.get()).decode(content)
+        answer: T = read(question, response.status_code, response.headers, content)
         return answer
 
     async def _ask_ready(self, question: Question[T]) -> T | None:
@@ -268,6 +281,7 @@ class ScopedClient:
 async def create_client(
     ingress: str,
     headers: Headers = None,
+    journal_value_codec: JournalValueCodec | JournalValueCodecProvider | None = None,
     *,
     timeout: timedelta | None = None,  # noqa: ASYNC109 - of each request
     retries: Retries | None = None,
@@ -277,4 +291,4 @@ async def create_client(
 
     limit = httpx.Timeout(timeout.total_seconds() if timeout else None, connect=10)
     async with httpx.AsyncClient(base_url=ingress, headers=headers, timeout=limit) as http:
-        yield Client(http, retries or Retries())
+        yield Client(http, retries or Retries(), journal_value_codec)

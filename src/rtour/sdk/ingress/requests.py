@@ -49,6 +49,10 @@ class Question(msgspec.Struct, Generic[T]):
     headers: dict[str, str] = {}
     repeatable: bool = False
     """Sending it twice does no more than sending it once."""
+    gives_value: bool = False
+    """Its content goes into a journal."""
+    takes_value: bool = False
+    """Its answer comes out of a journal."""
 
 
 def call(
@@ -67,6 +71,8 @@ def call(
         io.input_serde.serialize(arg) if io.takes_input else b"",
         _headers(headers, idempotency_key, io.accept if io.takes_input else None),
         repeatable=idempotency_key is not None or handler.kind == "workflow",
+        gives_value=io.takes_input,
+        takes_value=True,
     )
 
 
@@ -97,6 +103,8 @@ def generic(
         arg,
         _headers(headers, idempotency_key, None),
         repeatable=idempotency_key is not None,
+        gives_value=True,
+        takes_value=True,
     )
 
 
@@ -110,6 +118,7 @@ def as_send(question: Question[Any], delay: timedelta | None) -> Question[SendRe
         question.content,
         question.headers,
         question.repeatable,
+        gives_value=question.gives_value,
     )
 
 
@@ -128,6 +137,8 @@ def scoped(
         question.content,
         headers,
         question.repeatable,
+        question.gives_value,
+        question.takes_value,
     )
 
 
@@ -156,13 +167,14 @@ def by_request(
 
 
 def _question_about(path: str, serde: Serde[Any]) -> Question[Any]:
-    return Question("GET", path, _decoder(serde), repeatable=True)
+    return Question("GET", path, _decoder(serde), repeatable=True, takes_value=True)
 
 
 def resolve_awakeable(awakeable_id: str, value: Any, serde: Serde[Any] | None) -> Question[None]:
     content = resolve(serde, type(value)).serialize(value)
     path = f"/restate/awakeables/{quote(awakeable_id, safe='')}/resolve"
-    return Question("POST", path, _nothing, content, {"content-type": _JSON}, repeatable=True)
+    headers = {"content-type": _JSON}
+    return Question("POST", path, _nothing, content, headers, repeatable=True, gives_value=True)
 
 
 def reject_awakeable(awakeable_id: str, message: str) -> Question[None]:

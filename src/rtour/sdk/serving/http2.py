@@ -36,9 +36,7 @@ class Http2Connection(asyncio.Protocol):
         self._closing = False
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
-        self._http = ngh2.Connection(
-            ngh2.Role.SERVER, ngh2.Configuration(glitch_rate_limit=(1_000_000, 100_000))
-        )
+        self._http = ngh2.Connection(ngh2.Role.SERVER)
         self._handlers: dict[type, Callable[[Any], None]] = {
             ngh2.RequestReceived: self._on_request,
             ngh2.DataReceived: self._on_data,

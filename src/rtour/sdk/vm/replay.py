@@ -27,6 +27,7 @@ _PAYLOADS: Final[dict[type, frozenset[str]]] = {
     m.OneWayCall: frozenset({"parameter"}),
     m.CompletePromise: frozenset({"completion"}),
     m.CompleteAwakeable: frozenset({"result"}),
+    m.SendSignal: frozenset({"result"}),
 }
 _COLUMN: Final = 40
 _NONE: Final[frozenset[str]] = frozenset()

@@ -42,6 +42,7 @@ class Running(msgspec.Struct, frozen=True):
     owner: int
     server: int
     service: int
+    """0 while the code does not start."""
     ports: tuple[int, int, int]
     code: int
     """A fingerprint of the code that the service runs."""
@@ -95,7 +96,7 @@ class Theatre:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Theatre]:
         """Runs the theatre, or joins the one that another command runs for this folder."""
-        running = self._running_elsewhere()
+        running = self.running_elsewhere()
         if running is not None:
             self.ports = running.ports
             yield self
@@ -118,7 +119,8 @@ class Theatre:
             _stop(self._server)
             (self.state / "running.json").unlink(missing_ok=True)
 
-    def _running_elsewhere(self) -> Running | None:
+    def running_elsewhere(self) -> Running | None:
+        """Where everything is, if another command runs this folder's theatre."""
         running = self._running()
         if running is None or running.owner == os.getpid() or not _alive(running.owner):
             return None
@@ -140,7 +142,8 @@ class Theatre:
 
     def _write(self) -> None:
         assert self._server is not None
-        service = self._service.pid if self._service is not None else 0
+        starts = self._service is not None and self._code != self._broken
+        service = self._service.pid if self._service is not None and starts else 0
         running = Running(os.getpid(), self._server.pid, service, self.ports, self._code)
         _replace(self.state / "running.json", msgspec.json.encode(running))
         _replace(self.state / "ports.json", msgspec.json.encode(self.ports))
@@ -177,17 +180,22 @@ class Theatre:
 
     async def fresh_service(self) -> None:
         """Returns when the service runs the code that is in the files now. Raises NotYet."""
-        if self._running_elsewhere() is None:
+        if self.running_elsewhere() is None:
             await self._restart_if_needed()
         else:
             code = self.fingerprint()
             await self._until(lambda: (now := self._running()) and now.code == code)
-        if not await self._until(lambda: _answers(self.ports[2])):
+        await self._until(lambda: _answers(self.ports[2]) or not self._service_starts())
+        if not self._service_starts():
             raise NotYet(
                 "your service starts",
                 self.last_words("service"),
                 f"The whole story is in {self.state / 'service.log'}.",
             )
+
+    def _service_starts(self) -> bool:
+        running = self._running()
+        return running is not None and running.service != 0
 
     async def crash_service(self) -> None:
         """Kills the service without warning, and waits until it is back."""

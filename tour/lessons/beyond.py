@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from rtour.client.model import Invocation
 
 from ..guide.look import Look, words
 from ..guide.verdict import NotYet
-
 
 SAGA_HINTS = (
     "Keep a list of what is reserved. A taken seat and a cancellation raise TerminalError.",
@@ -39,7 +39,8 @@ async def awakeables(look: Look) -> None:
                 "Give answer_to to email_client.ask_box_office, inside a run.",
             )
         look.done(f"the box office was asked to answer to {mail['answer_to']}")
-        if not await look.entries(id_, "Run"):
+        # The mail may be there before its run is in the journal.
+        if not await look.until(partial(look.entries, id_, "Run"), patience_s=2.0):
             raise NotYet(
                 "the question is sent inside a run",
                 "it is sent outside: a retry would send it again",

@@ -139,6 +139,12 @@ def reset(ctx: typer.Context) -> None:
     """
     session = session_of(ctx)
     guide = open_guide(session, ctx)
+    if guide.theatre.running_elsewhere() is not None:
+        raise CliError(
+            "the tour runs in another terminal",
+            hint="leave it there with q, then start over",
+            exit_code=ExitCode.CONFLICT,
+        )
     session.confirm(f"Start over in {guide.folder}?")
     guide.reset()
     record = {"folder": str(guide.folder), "lessons": len(guide.lessons)}

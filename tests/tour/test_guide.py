@@ -1,0 +1,93 @@
+"""The guide without a theatre: where one stands, hints, files, starting over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.tour.conftest import TOUR
+from tour.guide.guide import Guide
+from tour.guide.progress import Progress
+from tour.guide.verdict import Verdict
+
+MISSING = Verdict(["one thing"], "another", "nothing", ["a nudge", "the answer"])
+
+
+def test_one_begins_at_the_first_lesson(guide: Guide) -> None:
+    """Nothing learned yet: the first lesson is at hand."""
+    assert guide.current is guide.lessons[0]
+    assert guide.neighbour(guide.current, -1) is None
+
+
+def test_progress_outlives_the_guide(guide: Guide) -> None:
+    """Who comes back stands where they left, with what they had reached."""
+    guide._remember(guide.progress.succeeded("getting-started"))
+    again = Guide(TOUR, guide.folder)
+    assert again.current.slug == "invoking-over-http"
+    again.move(again.lessons[5])
+    assert Guide(TOUR, guide.folder).current.slug == "debugging"
+    assert [row["done"] for row in again.overview()[:2]] == [True, False]
+
+
+def test_a_damaged_progress_file_costs_the_progress_only(guide: Guide) -> None:
+    """A file that does not parse is no reason to fail."""
+    guide._file.parent.mkdir()
+    guide._file.write_text("{")
+    assert Guide(TOUR, guide.folder).progress == Progress()
+
+
+def test_each_failed_try_gives_one_hint_more(guide: Guide) -> None:
+    """A nudge, then the answer, then the solution as a diff."""
+    lesson = guide.find("calls")
+    assert lesson is not None
+    shown = []
+    for _ in range(3):
+        guide._remember(guide.progress.failed("calls"))
+        shown.append(guide.help(lesson, MISSING))
+    assert shown[0] == ["a nudge"]
+    assert shown[1] == ["a nudge", "the answer"]
+    assert "+    reserved = await ctx.object_call(reserve" in shown[2][-1]
+
+
+def test_success_forgets_the_failed_tries(guide: Guide) -> None:
+    """Whoever breaks a lesson later begins with a nudge again."""
+    progress = guide.progress.failed("calls").succeeded("calls")
+    assert progress.tries == {}
+    assert progress.done == ["calls"]
+
+
+def test_lessons_are_found_by_name_and_number(guide: Guide) -> None:
+    """`rtour tour check 3` is `rtour tour check calls`."""
+    assert guide.find("3") is guide.find("calls")
+    assert guide.find("nothing") is None
+
+
+def test_a_solution_keeps_what_the_learner_wrote(guide: Guide) -> None:
+    """The learner's file stays beside the solution."""
+    lesson = guide.find("calls")
+    assert lesson is not None
+    cart = guide.folder / "app" / "cart_object.py"
+    cart.write_text("# mine\n")
+    guide.put(lesson.solution(TOUR))
+    assert cart.with_suffix(".py.mine").read_text() == "# mine\n"
+    assert guide.diff(lesson) == ""
+
+
+def test_starting_over(guide: Guide) -> None:
+    """The skeleton is back, the engine and the outside are empty, nothing is learned."""
+    cart = guide.folder / "app" / "cart_object.py"
+    cart.write_text("# mine\n")
+    (guide.folder / "outside").mkdir()
+    guide._remember(guide.progress.succeeded("calls"))
+    guide.reset()
+    assert cart.read_text() == (TOUR / "app" / "cart_object.py").read_text()
+    assert not (guide.folder / "outside").exists()
+    assert Guide(TOUR, guide.folder).progress == Progress()
+
+
+def test_code_is_known_by_its_fingerprint(guide: Guide, tmp_path: Path) -> None:
+    """Saving a file of the app changes the fingerprint; other files do not."""
+    before = guide.theatre.fingerprint()
+    (guide.folder / "notes.txt").write_text("x")
+    assert guide.theatre.fingerprint() == before
+    (guide.folder / "app" / "cart_object.py").write_text("# mine\n")
+    assert guide.theatre.fingerprint() != before

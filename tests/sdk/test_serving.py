@@ -103,6 +103,14 @@ async def test_http1_garbage_is_refused(port: int) -> None:
     writer.close()
 
 
+async def test_http1_headers_have_a_limit(port: int) -> None:
+    """A client cannot fill the memory with headers."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /health HTTP/1.1\r\n" + b"x: %b\r\n" % (b"y" * 1000) * 100 + b"\r\n")
+    assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 400")
+    writer.close()
+
+
 async def test_pipelined_requests_are_answered_in_order(port: int) -> None:
     """A request that comes early waits for its turn."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

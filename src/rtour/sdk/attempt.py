@@ -21,6 +21,7 @@ import msgspec
 
 from rtour.clock import SystemClock
 from rtour.protocol import messages as m
+from rtour.sdk.context import InvocationContext
 from rtour.sdk.exceptions import (
     RetryableError,
     SdkInternalBaseException,
@@ -43,7 +44,6 @@ from rtour.sdk.vm import VM, CallOptions
 
 if TYPE_CHECKING:
     from rtour.sdk.codec import CodecSource, JournalValueCodec
-    from rtour.sdk.context import InvocationContext
 
 T = TypeVar("T")
 
@@ -81,6 +81,7 @@ class Attempt:
         self._write = write
         self._on_finished = on_finished
         self._finished = False
+        self._returned = False
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
         self._ended_event: asyncio.Event | None = None
@@ -138,11 +139,9 @@ class Attempt:
         if self._ended_event is not None:
             self._ended_event.set()
         self.runs.cancel()
-        if self._task is not None and not self._task.done():
+        if self._task is not None and not self._returned:
             timer = self._loop.call_later(_UNWIND_S, self._task.cancel)
             self._task.add_done_callback(lambda _: timer.cancel())
-        else:
-            self._cancel_tasks()
 
     def _cancel_tasks(self) -> None:
         """Tasks that the handler started and left behind."""
@@ -160,8 +159,6 @@ class Attempt:
     # --- the handler -------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        from rtour.sdk.context import InvocationContext  # noqa: PLC0415 - imports this module
-
         token = None
         try:
             self._context = InvocationContext(self, self.vm.sys_input())
@@ -178,6 +175,7 @@ class Attempt:
         finally:
             if token is not None:
                 current.reset(token)
+            self._returned = True
             self._end()
             self._cancel_tasks()
             if self._context is not None:
@@ -201,6 +199,7 @@ class Attempt:
         )
         if not self.handler.context_managers:
             return self.seal(io.output_serde.serialize(await self._user_code(arguments)))
+        value = None  # a context manager may suppress what the handler raises
         async with AsyncExitStack() as stack:
             for enter in self.handler.context_managers:
                 await stack.enter_async_context(enter())

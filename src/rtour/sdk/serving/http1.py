@@ -19,16 +19,18 @@ from rtour.sdk.endpoint import Accepted, Endpoint, Response
 
 _MAX_EARLY: Final = 16
 """Requests that may wait for their turn on one connection."""
+_MAX_HEADER_BYTES: Final = 64 * 1024
 
 
 class _Request:
     """A request, as far as it is read."""
 
-    __slots__ = ("body", "complete", "headers", "keep_alive", "ready", "url")
+    __slots__ = ("body", "complete", "header_bytes", "headers", "keep_alive", "ready", "url")
 
     def __init__(self) -> None:
         self.url = b""
         self.headers: dict[str, str] = {}
+        self.header_bytes = 0
         self.body = bytearray()
         self.ready = False
         self.complete = False
@@ -76,9 +78,17 @@ class Http1Connection(asyncio.Protocol):
 
     def on_url(self, url: bytes) -> None:
         self._requests[-1].url += url
+        self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
         self._requests[-1].headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def _count(self, size: int) -> None:
+        request = self._requests[-1]
+        request.header_bytes += size
+        if request.header_bytes > _MAX_HEADER_BYTES:
+            raise ValueError(f"more than {_MAX_HEADER_BYTES} bytes of headers")
 
     def on_headers_complete(self) -> None:
         request = self._requests[-1]

@@ -9,8 +9,16 @@ from __future__ import annotations
 import nox
 
 nox.options.default_venv_backend = "none"
-nox.options.sessions = ["lint", "types", "tests"]
+nox.options.sessions = ["lint", "types", "tests", "docs"]
 nox.options.error_on_external_run = False
+
+QUICK = "not oracle and not slow"
+# These have a session of their own: they start whole servers and services.
+HEAVY = [
+    word
+    for folder in ("conformance", "simulation", "torture", "docs")
+    for word in ("--ignore", f"tests/{folder}")
+]
 
 
 @nox.session
@@ -29,8 +37,20 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Everything that needs no other program: unit, protocol, engine, storage, server, CLI."""
-    session.run("pytest", "-m", "not oracle and not slow", *session.posargs)
+    """Everything that needs no other program, and no program of our own beside it."""
+    session.run("pytest", "-n", "2", "-m", QUICK, *HEAVY, *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Links lead somewhere, generated pages are current, commands and code of the docs run."""
+    session.run("pytest", "tests/docs", *session.posargs)
+
+
+@nox.session
+def tour(session: nox.Session) -> None:
+    """Every stage of the tour passes its lessons' checks, and the skeleton fails them."""
+    session.run("pytest", "tests/tour", *session.posargs)
 
 
 @nox.session
@@ -40,9 +60,16 @@ def sim(session: nox.Session) -> None:
 
 
 @nox.session
+def torture(session: nox.Session) -> None:
+    """Real processes killed under load, then an independent look at what is left."""
+    session.run("pytest", "tests/torture", *session.posargs)
+
+
+@nox.session
 def conformance(session: nox.Session) -> None:
     """The official SDKs on our server, and the same scenarios on the official server."""
-    session.run("pytest", "-m", "oracle", *session.posargs)
+    session.run("pytest", "tests/conformance", "-m", "not slow", *session.posargs)
+    session.run("pytest", "-m", "oracle", "--ignore", "tests/conformance", *session.posargs)
 
 
 @nox.session

@@ -53,6 +53,15 @@ log = logging.getLogger("rtour.server")
 CLUSTER_NAME = "localcluster"
 REQUEST_IDS_PER_MS = 1 << 20
 SWITCH_INTERVAL_S = 0.0005
+LAST_ANSWERS_S = 0.5  # for telling clients whose time is up
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopping(RtourError):  # noqa: N818 - reads as the fact it reports
+    """What clients are told whose invocation goes on in the server's next life."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is stopping, the invocation goes on when it is back")
 
 
 class StorageFailed(RtourError):  # noqa: N818
@@ -271,12 +280,17 @@ class Server:
         await self._stop_rooms(self.settings.shutdown_timeout_ms / 1000)
 
     async def _stop_rooms(self, grace_s: float) -> None:
-        """Take nothing new, let what runs come to an end for `grace_s`, then cut."""
-        if hasattr(self, "timers"):
-            self.timers.stop()
+        """Take nothing new, let what runs come to an end for `grace_s`, then cut.
+
+        Timers go on while clients wait: their invocations may need only that to end.
+        """
         await self._tasks.cancel_all()
         if hasattr(self, "ingress"):
-            await self.ingress.close(grace_s)
+            if not await self.ingress.drain(grace_s):
+                self.requests.fail(Stopping())
+            await self.ingress.close(min(grace_s, LAST_ANSWERS_S))
+        if hasattr(self, "timers"):
+            self.timers.stop()
         if hasattr(self, "invoker"):
             await self.invoker.drain(grace_s)
             await self.invoker.stop()
@@ -328,9 +342,7 @@ def _url(host: str, port: int) -> str:
 async def serve(settings: Settings, started: Callable[[Server], None]) -> None:
     """Run a server until SIGINT or SIGTERM, or until its disk fails, which raises StorageFailed."""
     async with Server(settings) as server:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, server.stop_requested.set)
+        _stop_on_signals(server)
         # A commit in its thread gets the interpreter back soon when its disk has answered.
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         # What is there now stays: the collector need not look at it again and again.
@@ -340,6 +352,20 @@ async def serve(settings: Settings, started: Callable[[Server], None]) -> None:
         await server.stop_requested.wait()
     if server.failure is not None:
         raise StorageFailed(f"a commit failed: {server.failure}") from server.failure
+
+
+def _stop_on_signals(server: Server) -> None:
+    """The first signal stops the server, the next ends the process: nothing durable is lost."""
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        server.stop_requested.set()
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, stop)
 
 
 def run(settings: Settings, started: Callable[[Server], None]) -> None:

@@ -82,8 +82,8 @@ class Requests:
             answer.set_exception(error)
 
     def fail(self, error: Exception) -> None:
-        """Let every waiter fail, now and later: the processor is gone."""
-        self._failure = str(error)
+        """Let every waiter fail, now and later: no answer will come. The first reason stays."""
+        self._failure = self._failure or str(error)
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(Unavailable(self._failure))

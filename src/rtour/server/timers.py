@@ -37,18 +37,23 @@ class Timers:
         self._horizon: Timer | None = None  # all stored timers up to it were loaded
         self._complete = False  # nothing is stored beyond the horizon
         self._handle: asyncio.TimerHandle | None = None
+        self._stopped = False
 
     def start(self) -> None:
         self._refill()
         self._arm()
 
     def stop(self) -> None:
+        """Fire nothing more, also of what is still set: the storage may be closed."""
+        self._stopped = True
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
 
     def set(self, timer: Timer) -> None:
         """A timer was stored. Beyond the horizon it is found again when the window moves."""
+        if self._stopped:
+            return
         if not self._complete and (self._horizon is None or timer > self._horizon):
             return
         first = self._heap[0] if self._heap else None

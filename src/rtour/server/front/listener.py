@@ -129,10 +129,10 @@ class Front:
                 hint = "; is another server running? Stop it, or choose another port"
             raise FrontError(f"cannot listen on {host}:{port}: {reason}{hint}") from error
 
-    async def close(self, grace_s: float = 5.0) -> None:
-        """Answer the requests under way for `grace_s`, then cut the connections that are left."""
+    async def drain(self, grace_s: float) -> bool:
+        """Take nothing new; whether all requests under way were answered within `grace_s`."""
         if self._server is None:
-            return
+            return True
         self._server.close()
         self.shared.stopping = True
         for connection in list(self._connections):
@@ -140,6 +140,14 @@ class Front:
         try:
             await asyncio.wait_for(self._empty.wait(), grace_s)
         except TimeoutError:
+            return False
+        return True
+
+    async def close(self, grace_s: float = 5.0) -> None:
+        """Answer the requests under way for `grace_s`, then cut the connections that are left."""
+        if self._server is None:
+            return
+        if not await self.drain(grace_s):
             for connection in list(self._connections):
                 connection.abort()
             await self._empty.wait()

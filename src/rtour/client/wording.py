@@ -17,6 +17,8 @@ MAX_PREVIEW = 200
 MAX_JSON = 256 * 1024
 MAX_SHOWN = 16 * 1024
 MAX_HEX = 2 * 1024
+# Short rows fit beside a list on a terminal of 80 columns.
+HEX_ROW = 8
 
 
 def shown(text: str, *, newlines: bool = False) -> str:
@@ -31,10 +33,10 @@ def payload(value: bytes | None, *, limit: int | None = MAX_PREVIEW) -> str:
     """A payload on one line: JSON or text as it is, other bytes in hex."""
     if value is None:
         return ""
-    try:
-        text = shown(value.decode("utf-8"))
-    except UnicodeDecodeError:
-        text = "0x" + value[: (limit or len(value))].hex()
+    # Of a large value no more is read than can be shown.
+    head = value if limit is None else value[: 4 * limit + 4]
+    text = _decoded(head, cut=len(head) < len(value))
+    text = "0x" + value[: (limit or len(value))].hex() if text is None else shown(text)
     if limit is not None and len(text) > limit:
         return f"{text[:limit]}… ({size(len(value))})"
     return text
@@ -87,24 +89,33 @@ def pretty(value: bytes) -> str:
     """
     if len(value) > MAX_JSON:
         head = f"{size(len(value))}, of which the beginning:\n"
-        return head + _text_or_hex(value[:MAX_SHOWN])
+        return head + _text_or_hex(value[:MAX_SHOWN], cut=True)
     try:
-        return json.dumps(json.loads(value), indent=2, ensure_ascii=False)[:MAX_JSON]
+        return json.dumps(json.loads(value), indent=2, ensure_ascii=False)
     except ValueError:
-        return _text_or_hex(value[:MAX_SHOWN])
+        return _text_or_hex(value[:MAX_SHOWN], cut=len(value) > MAX_SHOWN)
 
 
-def _text_or_hex(value: bytes) -> str:
-    # The cut may have gone through a character: up to three bytes at the end are no reason for hex.
-    for end in range(len(value), max(-1, len(value) - 4), -1):
-        try:
-            return value[:end].decode("utf-8")
-        except UnicodeDecodeError:
-            continue
-    return "\n".join(_hex_line(value, start) for start in range(0, min(len(value), MAX_HEX), 16))
+def _text_or_hex(value: bytes, *, cut: bool) -> str:
+    text = _decoded(value, cut=cut)
+    if text is not None:
+        return text
+    return "\n".join(
+        _hex_line(value, start) for start in range(0, min(len(value), MAX_HEX), HEX_ROW)
+    )
+
+
+def _decoded(value: bytes, *, cut: bool) -> str | None:
+    """The text in bytes; where they were cut, half a character at the end is let go."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if cut and error.start >= len(value) - 3:
+            return value[: error.start].decode("utf-8")
+        return None
 
 
 def _hex_line(value: bytes, start: int) -> str:
-    row = value[start : start + 16]
+    row = value[start : start + HEX_ROW]
     text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
-    return f"{start:06x}  {row.hex(' '):<47}  {text}"
+    return f"{start:06x}  {row.hex(' '):<{3 * HEX_ROW - 1}}  {text}"

@@ -21,7 +21,7 @@ from rtour.tui.log import LogView
 from rtour.tui.services import ServicesView
 from rtour.tui.sql import SqlView
 from rtour.tui.state import StateView
-from rtour.tui.top_line import PLACES
+from rtour.tui.top_line import PLACES, PlaceWanted, TopLine
 from rtour.tui.view import View
 from rtour.tui.workspace import Workspace
 
@@ -43,8 +43,8 @@ class RtourApp(App[None]):
     CSS_PATH = "rtour.tcss"
     # Keys of all views stand here, so that each view's own come first in the footer.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "screen.commands", "As commands"),
-        Binding("colon", "screen.jump", "Go to", key_display=":"),
+        Binding("c", "screen.commands", "Commands"),
+        Binding("colon", "screen.jump", "Go", key_display=":"),
         Binding("question_mark,f1", "screen.help", "Help", key_display="?"),
         *(
             Binding(key, f"place('{name}')", name.capitalize(), show=False)
@@ -69,6 +69,10 @@ class RtourApp(App[None]):
         if name in VIEWS:
             self.switch_mode(name)
 
+    @on(PlaceWanted)
+    def _place_wanted(self, event: PlaceWanted) -> None:
+        self.action_place(event.place)
+
     @on(Jump.Wanted)
     def _jump_wanted(self, event: Jump.Wanted) -> None:
         where = event.where
@@ -79,7 +83,8 @@ class RtourApp(App[None]):
         elif where == "write":
             self.workspace.read_only = False
             self.notify(f"changes to {self.workspace.host} are allowed until you leave")
-            self.screen.refresh(recompose=False, layout=True)
+            for line in self.screen.query(TopLine):
+                line.refresh()
         elif name := resolve_jump(where):
             self.action_place(name)
         else:

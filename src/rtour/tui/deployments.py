@@ -16,7 +16,7 @@ from textual.widgets import Static
 from rtour.client import ClientError
 from rtour.client.equivalents import Equivalents, curl, rtour
 from rtour.client.model import Deployment
-from rtour.client.times import ago
+from rtour.client.times import duration
 from rtour.client.wording import plural
 from rtour.tui.dialogs import Ask, Document
 from rtour.tui.grid import Column, Grid, Row
@@ -99,7 +99,7 @@ class DeploymentsView(View[None, Seen]):
                 (
                     each.endpoint,
                     ", ".join(service.name for service in each.services),
-                    Piece(ago(each.created_at, now), "quiet"),
+                    Piece(duration(now - each.created_at), "quiet"),
                     _work(each, data),
                     Piece(each.sdk_version or "", "quiet"),
                     Piece(each.id, "quiet"),

@@ -8,6 +8,7 @@ row, by key, while rows come and go around it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import ClassVar
 
 import msgspec
@@ -247,12 +248,16 @@ class Grid(ScrollView, can_focus=True):
             return self._strip(Row("", titles), header, width)
         position = y - 1 + int(self.scroll_y)
         if position >= self.total:
-            message = f"  {self.empty}" if self.total == 0 and y == 2 else ""
+            message = self._message(y - 2, width) if self.total == 0 else ""
             return Strip([Segment(message.ljust(width), self.rich_style + Style(dim=True))])
         row = self._at(position)
         if row is None:
             return Strip([Segment("  ·".ljust(width), self.rich_style + Style(dim=True))])
         return self._strip(row, self._style(position, row), width)
+
+    def _message(self, number: int, width: int) -> str:
+        lines = wrap(self.empty, max(10, width - 4))
+        return f"  {lines[number]}" if 0 <= number < len(lines) else ""
 
     def _style(self, position: int, row: Row) -> Style:
         style = self.rich_style
@@ -292,12 +297,16 @@ class Grid(ScrollView, can_focus=True):
             for position, column in enumerate(self._columns)
             if column.grow and shown_[position]
         ]
-        for count, position in enumerate(growing):
-            weights = sum(self._columns[each].grow for each in growing[count:])
+        # The least demanding first, so that what they leave goes to the others.
+        waiting = sorted(growing, key=lambda each: self._natural[each] / self._columns[each].grow)
+        while waiting:
+            weights = sum(self._columns[each].grow for each in waiting)
+            position = waiting.pop(0)
             share = left * self._columns[position].grow // weights
-            last = position == growing[-1]
-            widths[position] = max(4, share if last else min(share, self._natural[position]))
+            widths[position] = max(4, min(share, self._natural[position]))
             left -= widths[position]
+        if growing:
+            widths[growing[-1]] += max(0, left)
         return widths
 
     # --- inside ------------------------------------------------------------------------------
@@ -315,8 +324,8 @@ class Grid(ScrollView, can_focus=True):
         for row in rows:
             for position, cell in enumerate(row.cells[: len(self._natural)]):
                 text = cell.text if isinstance(cell, Piece) else cell
-                if len(text) > self._natural[position]:
-                    self._natural[position] = cell_len(text[:200])
+                wide = cell_len(shown(text[:200]))
+                self._natural[position] = max(self._natural[position], wide)
 
     def _follow(self, before: Row | None, rows: Sequence[Row], first: int) -> None:
         if before is None or self.cursor == 0:

@@ -55,7 +55,7 @@ class InvocationsView(OperatingView[Plan, Seen]):
     NAME = "invocations"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", key_display="/"),
-        Binding("s", "sort", "Sort"),
+        Binding("s", "sort", "Sort", show=False),
         Binding("enter", "open", "Open", show=False),
         Binding("d", "open", "Describe", show=False),
         Binding("a", "all", "Show completed ones too or not", show=False),

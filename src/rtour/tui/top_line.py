@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rich.text import Text
 from textual.app import RenderResult
+from textual.events import Click
+from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
@@ -22,6 +24,14 @@ PLACES = (
 )
 
 
+class PlaceWanted(Message):
+    """Somebody wants to go to a place."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        self.place = place
+
+
 class TopLine(Widget):
     """Places by number, the one we are at marked; then the server, or what is wrong with it."""
 
@@ -38,6 +48,15 @@ class TopLine(Widget):
         """Shows a word on the server's state; empty: all is well."""
         self.said, self.alarm = text, alarm
         self.set_class(alarm, "alarm")
+
+    def on_click(self, event: Click) -> None:
+        """Goes to the place under the mouse."""
+        position = 1
+        for key, short, name in PLACES:
+            position += len(f" {key} {short} ")
+            if event.x < position:
+                self.app.post_message(PlaceWanted(name))
+                return
 
     def render(self) -> RenderResult:
         """The line, cut to the width; what is wrong comes before where we are."""

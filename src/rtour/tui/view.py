@@ -103,7 +103,10 @@ class View(Screen[None], Generic[P, D]):
         self.action_read_now()
 
     def on_screen_resume(self) -> None:
-        if self.is_mounted and self.AUTO_REFRESH:
+        if not self.is_mounted:
+            return
+        self.top_line.refresh()
+        if self.AUTO_REFRESH:
             self.action_read_now()
 
     def on_screen_suspend(self) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,27 +64,35 @@ async def user(request: pytest.FixtureRequest) -> AsyncIterator[User]:
     async with Server(SETTINGS) as server:
         connection = Connection(admin_url=server.admin_url, ingress_url=server.ingress_url)
         async with Client(connection) as client:
-            with _served(EXAMPLES / example) as port:
-                await _answering(port)
+            port = free_port()
+            words = [sys.executable, "-m", "rtour.cli", "serve", "app.py", "--port", str(port)]
+            with served(words, EXAMPLES / example, os.environ):
+                await answering(port)
                 await client.admin.register({"uri": f"http://127.0.0.1:{port}"})
                 yield User(client)
 
 
-@contextmanager
-def _served(folder: Path) -> Iterator[int]:
+def free_port() -> int:
+    """A port that nobody uses at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    words = [sys.executable, "-m", "rtour.cli", "serve", "app.py", "--port", str(port)]
-    process = subprocess.Popen(words, cwd=folder, stderr=subprocess.DEVNULL)
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(words: list[str], folder: Path, env: Mapping[str, str]) -> Iterator[None]:
+    """A process that serves, for a while."""
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(words, cwd=folder, env=env, stdout=quiet, stderr=quiet)
     try:
-        yield port
+        yield
     finally:
         process.kill()
         process.wait()
 
 
-async def _answering(port: int) -> None:
+async def answering(port: int) -> None:
+    """Returns when somebody listens on the port."""
     async with asyncio.timeout(20):
         while True:
             try:

@@ -17,7 +17,7 @@ import typer
 
 from rtour.cli.diagnostics import CliError, ExitCode, Misuse
 from rtour.cli.example import bundled, copy_out, files_of, read_manifest
-from rtour.cli.output import Column, table
+from rtour.cli.output import Column, item, table
 from rtour.cli.session import Session, session_of
 from rtour.cli.tour_plain import Conversation, Loop, verdict_lines
 from rtour.cli.tree import Format, Group, verb
@@ -107,8 +107,8 @@ def check(ctx: typer.Context, lesson: LessonArgument = None) -> None:
         session.emit("\n".join(verdict_lines(guide, found, verdict)) + "\n")
     else:
         record = {"lesson": found.slug, "passed": verdict.passed, **msgspec.to_builtins(verdict)}
-        columns = tuple(Column(key, key.upper()) for key in record)
-        session.emit(table(session.look, columns, [record]))
+        columns = [Column(key, key.upper()) for key in record]
+        session.emit(item(session.look, columns, record))
     if not verdict.passed:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -148,8 +148,8 @@ def reset(ctx: typer.Context) -> None:
     session.confirm(f"Start over in {guide.folder}?")
     guide.reset()
     record = {"folder": str(guide.folder), "lessons": len(guide.lessons)}
-    columns = (Column("folder", "FOLDER"), Column("lessons", "LESSONS"))
-    session.emit(table(session.look, columns, [record]))
+    columns = [Column("folder", "FOLDER"), Column("lessons", "LESSONS")]
+    session.emit(item(session.look, columns, record))
     session.note("next: rtour tour")
 
 

@@ -1,0 +1,121 @@
+"""`rtour tour` and `rtour example tour` as a newcomer meets them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.fake_server import FakeServer
+from tests.cli.terminal import Terminal
+
+PLAIN = ("tour", "--no-ui", "--use-random-ports")
+CONVERSATION = """
+
+?
+x
+s
+
+rtour services list -o text --columns name
+l
+n
+b
+t
+o
+q
+"""
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    return Terminal(FakeServer(), tmp_path)
+
+
+def test_the_example_is_written_out(terminal: Terminal) -> None:
+    """`rtour example tour` writes what a learner needs, and says what to do next."""
+    result = terminal.run("example", "tour")
+    assert result.code == 0
+    lines = [line for line in result.err.splitlines() if line.startswith("next: rtour ")]
+    assert [line.split()[2] for line in lines] == ["tour", "serve", "deployments"]
+    parts = {path.name for path in (terminal.home / "tour").iterdir()}
+    assert parts >= {"README.md", "app", "auxiliary", "part1", "part2", "part3", "part4"}
+    assert not parts & {"guide", "lessons", "examples"}
+
+
+def test_a_learners_work_is_not_overwritten(terminal: Terminal) -> None:
+    """Writing out again leaves changed files alone, unless the learner agrees."""
+    terminal.run("example", "tour")
+    cart = terminal.home / "tour" / "app" / "cart_object.py"
+    cart.write_text("# mine\n")
+    result = terminal.run("example", "tour")
+    assert (result.code, cart.read_text()) == (1, "# mine\n")
+    assert f"changed by you: {cart}" in result.err
+
+
+def test_status_lists_the_lessons(terminal: Terminal) -> None:
+    """Before anything is begun, all lessons are there and none is done; nothing is written."""
+    result = terminal.run("tour", "status", "-o", "json")
+    lessons = json.loads(result.out)
+    assert (result.code, len(lessons), any(each["done"] for each in lessons)) == (0, 25, False)
+    assert not (terminal.home / "tour").exists()
+
+
+def test_a_conversation(terminal: Terminal) -> None:
+    """In a pipe the tour is a transcript: checks, hints, the solution, moving, leaving."""
+    result = terminal.run(*PLAIN, stdin=CONVERSATION)
+    assert (result.code, result.err.splitlines()[0]) == (
+        0,
+        f"wrote the tour to {terminal.home / 'tour'}",
+    )
+    for words in (
+        "# Getting started",
+        "✘ expected  the engine knows CartObject",
+        "seen      it knows no service at all",
+        "hint      Registering tells the engine",
+        "put the solution into your files",
+        "'x'? One of these:",
+        "$ rtour deployments register localhost:",
+        "✔ the engine knows CheckoutService",
+        "Lesson 1 is done: Getting started.",
+        "# Invoking over HTTP",
+        "CartObject\nCheckoutService",
+        "✔  1  Getting started",
+        "serving CartObject, TicketObject",
+        "See you.",
+    ):
+        assert words in result.out, words
+    assert "\x1b" not in result.out
+
+
+@pytest.mark.slow
+def test_what_was_reached_is_kept(terminal: Terminal) -> None:
+    """Who leaves and comes back goes on with the next lesson."""
+    terminal.run(*PLAIN, stdin="s\nq\n")
+    result = terminal.run(*PLAIN, stdin="q\n")
+    assert "# Invoking over HTTP" in result.out
+    assert "# Getting started" not in result.out
+
+
+@pytest.mark.slow
+def test_single_steps_for_scripts(terminal: Terminal) -> None:
+    """`check` fails with what is missing, `solve` mends it, `reset` starts over."""
+    tour = ("tour", "--use-random-ports")
+    failed = terminal.run(*tour, "check", "1", "-o", "json")
+    record = json.loads(failed.out)
+    assert (failed.code, record["passed"]) == (1, False)
+    assert record["expected"] == "the engine knows CartObject"
+    assert terminal.run(*tour, "solve", "1", "--yes").code == 0
+    assert terminal.run(*tour, "check", "1").code == 0
+    assert terminal.run(*tour, "check", "nothing").code == 3
+    assert terminal.run("tour", "reset").code == 1
+    assert terminal.run("tour", "reset", "--yes").code == 0
+    lessons = json.loads(terminal.run("tour", "status", "-o", "json").out)
+    assert not any(each["done"] for each in lessons)
+
+
+def test_a_folder_must_be_a_module_name(terminal: Terminal) -> None:
+    """A folder that Python cannot import is refused before anything is written."""
+    result = terminal.run("tour", "--folder", "my-tour", "status")
+    assert (result.code, result.out) == (2, "")
+    assert "cannot be imported" in result.err

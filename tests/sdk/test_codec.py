@@ -15,6 +15,8 @@ from rtour.protocol import messages as m
 from rtour.sdk.ingress import Client, Retries
 from tests.sdk.peer import Peer
 
+pytestmark = pytest.mark.usefixtures("either_loop")
+
 service = rtour.VirtualObject("S")
 workflow = rtour.Workflow("W")
 

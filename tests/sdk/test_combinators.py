@@ -11,6 +11,8 @@ import rtour
 from rtour.protocol import messages as m
 from tests.sdk.peer import Peer
 
+pytestmark = pytest.mark.usefixtures("either_loop")
+
 SECOND = timedelta(seconds=1)
 service = rtour.Service("S")
 workflow = rtour.Workflow("W")

@@ -12,6 +12,8 @@ import rtour
 from rtour.protocol import messages as m
 from tests.sdk.peer import CANCEL, AttemptFailedError, Peer
 
+pytestmark = pytest.mark.usefixtures("either_loop")
+
 SECOND = timedelta(seconds=1)
 service = rtour.Service("S")
 
@@ -129,6 +131,62 @@ async def test_replay_writes_nothing() -> None:
     await cut.invoke("S/gathers")
     assert cut.attempts > smooth.attempts == 1
     assert len(cut.commands()) == len(smooth.commands())
+
+
+@service.handler()
+async def late_starter(ctx: rtour.Context) -> str:
+    """A task whose first context call comes some steps after its birth."""
+
+    async def deep(levels: int) -> None:
+        if levels:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(deep(levels - 1))
+        else:
+            await ctx.run_typed("deep", _twice, number=1)
+
+    task = asyncio.get_running_loop().create_task(deep(6))
+    for number in range(3):
+        await ctx.run_typed(f"main {number}", _twice, number=number)
+    await task
+    return "done"
+
+
+@seeds
+async def test_tasks_may_start_late(seed: int) -> None:
+    """The handler's own waits do not overtake a task that is still on its way."""
+    assert await Peer(service, seed=seed, cuts=0.4).invoke("S/late_starter") == "done"
+
+
+@service.handler()
+async def long_story(ctx: rtour.Context) -> int:
+    for number in range(200):
+        await ctx.run_typed("step", _twice, number=number)
+    return others.count("turn")
+
+
+others: list[str] = []
+
+
+async def test_a_long_replay_lets_others_have_a_turn() -> None:
+    """Hundreds of steps that are in the journal already do not block the loop."""
+    others.clear()
+    peer = Peer(service)
+    journal: list[m.Message] = []
+    for id_ in range(1, 201):
+        result = m.Notification(m.MessageType.RUN_COMPLETION, id_, m.Value(b"1"))
+        journal += [m.Run(id_, "step"), result]
+    peer.journal_at_start = journal
+
+    async def other() -> None:
+        while True:
+            others.append("turn")
+            await asyncio.sleep(0)
+
+    task = asyncio.get_running_loop().create_task(other())
+    await asyncio.sleep(0)
+    before = len(others)
+    assert await peer.invoke("S/long_story") > before
+    task.cancel()
 
 
 # --- what has no order -----------------------------------------------------------------------

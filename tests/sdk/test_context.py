@@ -13,6 +13,8 @@ import rtour
 from rtour.protocol import messages as m
 from tests.sdk.peer import AttemptFailedError, Peer
 
+pytestmark = pytest.mark.usefixtures("either_loop")
+
 service = rtour.Service("S")
 counter = rtour.VirtualObject("Counter")
 workflow = rtour.Workflow("W")

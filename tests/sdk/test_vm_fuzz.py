@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtour.protocol import messages as m
@@ -69,6 +69,7 @@ strange = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(versions, st.lists(st.one_of(commands, notifications, strange), max_size=12), st.data())
 def test_any_messages_end_in_an_answer(
     version: int, entries: list[m.Message], data: st.DataObject
@@ -81,6 +82,7 @@ def test_any_messages_end_in_an_answer(
         assert_answered(book)
 
 
+@settings(deadline=None)
 @given(versions, st.binary(max_size=200))
 def test_any_bytes_end_in_an_answer(version: int, data: bytes) -> None:
     """Bytes that are no frames are answered, too."""
@@ -90,6 +92,7 @@ def test_any_bytes_end_in_an_answer(version: int, data: bytes) -> None:
         assert_answered(book)
 
 
+@settings(deadline=None)
 @given(versions, st.integers(0, 0xFFFF), st.binary(max_size=40))
 def test_any_frame_in_mid_flight_is_survived(version: int, type_: int, payload: bytes) -> None:
     """A frame of any type and content, after the journal, leaves the machine with an answer."""
@@ -99,6 +102,7 @@ def test_any_frame_in_mid_flight_is_survived(version: int, type_: int, payload: 
         assert_answered(book)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 60), max_size=30))
 def test_input_may_be_split_anywhere(sizes: list[int]) -> None:
     """The same bytes in other pieces lead to the same output."""

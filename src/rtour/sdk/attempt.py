@@ -41,6 +41,7 @@ from rtour.sdk.handlers import Handler
 from rtour.sdk.pump import Pump
 from rtour.sdk.runs import Runs
 from rtour.sdk.vm import VM, CallOptions
+from rtour.sdk.watching import watcher
 
 if TYPE_CHECKING:
     from rtour.sdk.codec import CodecSource, JournalValueCodec
@@ -163,6 +164,7 @@ class Attempt:
         try:
             self._context = InvocationContext(self, self.vm.sys_input())
             token = current.set(self._context)
+            watcher.set(self.pump)
             if self._codec_source is not None:
                 self.codec = await self._codec_source.get()
             result = await self._outcome(self._context)

@@ -6,7 +6,7 @@ all tasks wait, the pump looks at the next notification of the journal, wakes th
 resolves, and looks at no other notification before the loop has been quiet for a while: until
 whatever the woken task set going (a gather that ends, a task that starts) has come to wait, too.
 Such chains take one iteration of the loop per link whatever the load, so the wait is counted in
-iterations.
+iterations. A handler that is known to have made no tasks needs none of this: see `watching`.
 
 What wakes a task from outside, such as `asyncio.sleep` or a socket, keeps no order. As long as one
 task alone uses the context, no harm is done. When such a task makes a context call while others
@@ -17,18 +17,20 @@ that says what to use instead.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
 from weakref import WeakSet
 
 from rtour.sdk.exceptions import CancelledError, SdkInternalException, SuspendedException
-from rtour.sdk.runs import inside_run
 from rtour.sdk.vm import VM, Progress, Tree
+from rtour.sdk.watching import inside_run, is_watched
 
 NONDETERMINISTIC: Final = 570
-_QUIET_ALONE: Final = 3
-_QUIET_CONCURRENT: Final = 16
+_QUIET: Final = 16
+"""Iterations of the loop without a context call, after which all tasks of a handler wait."""
+_STREAK: Final = 64
+"""Waits that may be over at once before others get a turn on the loop."""
 
 
 class Awaited(Protocol):
@@ -58,16 +60,23 @@ class Pump:
         self._flush = flush
         self._start_runs = start_runs
         self._loop = asyncio.get_running_loop()
+        self._alone = is_watched(self._loop)
         self._main: asyncio.Task[object] | None = None
         self._waiters: list[_Waiter] = []
-        self._patience = _QUIET_ALONE
         self._quiet = 0
+        self._streak = 0
         self._ticking = False
         self._holds = 0
 
     def bind(self, main: asyncio.Task[object]) -> None:
         """The task that runs the handler."""
         self._main = main
+
+    def several(self) -> None:
+        """The handler has made a task: from now on the order of its tasks matters."""
+        if self._alone:
+            self._alone = False
+            self._tick_soon()
 
     # --- called by the handler's tasks -------------------------------------------------------
 
@@ -82,7 +91,7 @@ class Pump:
         task = asyncio.current_task()
         if task is not self._main and task is not None:
             self.tasks.add(task)
-            self._patience = _QUIET_CONCURRENT
+            self.several()
         if self._waiters and not (self._ticking or self._holds or self.vm.closed):
             self._refuse(
                 "A context call came from a task that was woken by something other than Restate "
@@ -98,6 +107,8 @@ class Pump:
             return
         vm.assert_open()
         self.guard()
+        if self._alone and await self._at_once(awaited):
+            return
         waiter = _Waiter(awaited, self._loop.create_future())
         self._waiters.append(waiter)
         vm.about_to_wait([waiter.awaited.tree() for waiter in self._waiters])
@@ -108,6 +119,22 @@ class Pump:
         except asyncio.CancelledError:
             self._on_task_cancelled(waiter)
             raise
+
+    async def _at_once(self, awaited: Awaited) -> bool:
+        """A lone task looks for itself: nobody could be overtaken."""
+        match self._progress([awaited.tree()]):
+            case Progress.DONE:
+                self._streak += 1
+                if self._streak % _STREAK == 0:
+                    await asyncio.sleep(0)
+                return True
+            case Progress.CANCELLED:
+                raise CancelledError
+            case Progress.CLOSED:
+                self.close()
+                raise self._ending()
+            case _:
+                return False
 
     def _on_task_cancelled(self, waiter: _Waiter) -> None:
         if waiter in self._waiters:
@@ -146,7 +173,7 @@ class Pump:
 
     def _tick_soon(self) -> None:
         self._quiet = 0
-        if not self._ticking:
+        if not (self._ticking or self._alone):
             self._ticking = True
             self._loop.call_soon(self._tick)
 
@@ -154,7 +181,7 @@ class Pump:
         if self._holds:
             self._ticking = False
             return
-        if self._quiet < self._patience:
+        if self._quiet < _QUIET:
             self._quiet += 1
             self._loop.call_soon(self._tick)
             return
@@ -168,7 +195,7 @@ class Pump:
         """All is quiet: let one waiter go on, or find that none can."""
         if not self._waiters or self._wake_cancelled():
             return
-        match self._progress():
+        match self._progress([waiter.awaited.tree() for waiter in self._waiters]):
             case Progress.DONE:
                 self._wake_done()
             case Progress.CANCELLED:
@@ -179,8 +206,7 @@ class Pump:
                 self.close()
         self._flush()
 
-    def _progress(self) -> Progress:
-        trees = [waiter.awaited.tree() for waiter in self._waiters]
+    def _progress(self, trees: Sequence[Tree]) -> Progress:
         progress = self.vm.progress(trees)
         if progress is Progress.EXECUTE:
             self._start_runs()

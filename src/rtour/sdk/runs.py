@@ -25,6 +25,7 @@ from rtour.protocol import messages as m
 from rtour.sdk.exceptions import RetryableError, TerminalError, is_internal_exception
 from rtour.sdk.serde import DefaultSerde, Serde
 from rtour.sdk.vm import VM, RunFailure, RunRetryPolicy
+from rtour.sdk.watching import inside_run
 
 T = TypeVar("T")
 RunAction = Callable[..., Awaitable[T]] | Callable[..., T]
@@ -32,8 +33,6 @@ RunAction = Callable[..., Awaitable[T]] | Callable[..., T]
 _LOG: Final = logging.getLogger("rtour.sdk")
 _DEFAULTS: Final = RunRetryPolicy()
 _LAST_RESORT_CODE: Final = 500
-
-inside_run: contextvars.ContextVar[bool] = contextvars.ContextVar("rtour_inside_run", default=False)
 
 
 @dataclass
@@ -114,7 +113,10 @@ class Runs:
         """Start what may start now."""
         for run in self._vm.startable_runs():
             closure = self._closures.pop(run)
-            task = self._loop.create_task(self._execute(run, closure), context=closure.context)
+            # not by the loop's factory, which reports tasks that handlers make
+            task = asyncio.Task(
+                self._execute(run, closure), loop=self._loop, context=closure.context
+            )
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 

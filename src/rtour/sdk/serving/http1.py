@@ -7,6 +7,7 @@ ways here, too. Requests that come before their turn wait in a queue.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections import deque
 from collections.abc import Callable
 from http import HTTPStatus
@@ -49,6 +50,7 @@ class Http1Connection(asyncio.Protocol):
         self._answering: _Request | None = None
         self._attempt: Attempt | None = None
         self._closing = False
+        self._context = contextvars.copy_context()
 
     # --- asyncio's side ----------------------------------------------------------------------
 
@@ -152,7 +154,8 @@ class Http1Connection(asyncio.Protocol):
         if self._closing or not done.keep_alive:
             self._transport.close()
         else:
-            asyncio.get_running_loop().call_soon(self._next)
+            # in the connection's context: this may be the end of a handler, in the handler's
+            asyncio.get_running_loop().call_soon(self._next, context=self._context)
 
     def shut_down(self) -> None:
         """Take no new requests; close when the one under way is finished."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol, cast
 
 from rtour.sdk.endpoint import Endpoint
+from rtour.sdk.watching import watch
 
 GRACE_S: Final = 10.0
 """How long attempts may go on after the server was asked to stop."""
@@ -33,6 +34,7 @@ class Listener:
     async def start(self, listening: socket.socket) -> None:
         """Accept on a socket that is bound."""
         loop = asyncio.get_running_loop()
+        watch(loop)
         self._server = await loop.create_server(self._sniffer, sock=listening, backlog=1024)
 
     async def stop(self, grace_s: float = GRACE_S) -> None:

@@ -23,6 +23,7 @@ JSON = {"content-type": "application/json"}
 
 def deployment() -> Deployment:
     manifest = msgspec.convert(MANIFEST, Manifest)
+    assert manifest.protocol_mode is not None
     return Deployment(
         id="dp_1",
         uri="http://service",

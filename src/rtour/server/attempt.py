@@ -11,6 +11,7 @@ import logging
 from typing import Any
 from urllib.parse import quote
 
+from rtour.engine import narrate
 from rtour.engine.commands import ProposeRun, StoreEntry
 from rtour.engine.model import Entry, Invocation
 from rtour.errors import ProtocolError
@@ -38,6 +39,7 @@ log = logging.getLogger("rtour.attempt")
 
 CONTENT_TYPE = "application/vnd.restate.invocation.v%d"
 COMMAND_TYPES = range(0x0400, 0x8000)
+LOGGED_MAX = 300  # characters
 
 
 class Attempt:
@@ -181,6 +183,8 @@ class Attempt:
         assert entry.index >= self._delivered, "notifications go out in journal order"
         self._delivered = entry.index + 1
         self.notified = True
+        if log.isEnabledFor(logging.DEBUG):
+            self._tell("Notification: %s", entry)
         data = frame(entry.type, entry.raw)
         if entry.type == MessageType.RUN_COMPLETION and self._ack:
             notification = decode(entry.type, entry.raw)
@@ -189,6 +193,12 @@ class Attempt:
                 assert isinstance(notification.id, int)
                 data = encode(ProposeRunCompletionAck(notification.id))
         self._send(data)
+
+    def _tell(self, message: str, entry: Entry) -> None:
+        """Log an entry; large values only by their beginning."""
+        text = narrate.entry(entry)
+        shown = text if len(text) <= LOGGED_MAX else f"{text[:LOGGED_MAX]}…"
+        log.debug(message, shown, extra={"invocation": self.invocation})
 
     def ack(self, command_index: int) -> None:
         """Tell the SDK that a command entry is durable, which it asked for."""
@@ -256,9 +266,9 @@ class Attempt:
         entry: Any = decode(received.type, received.payload, self.route.protocol_version)
         resolved = self._world.preconditions.check(self.invocation, entry)
         if log.isEnabledFor(logging.DEBUG):
-            log.debug(
-                "Entry %d: %s", self._command_index, entry, extra={"invocation": self.invocation}
-            )
+            callee = resolved.callee.id if resolved.callee else None
+            said = Entry(self._command_index, received.type, received.payload, 0, callee)
+            self._tell(f"Command {self._command_index}: %s", said)
         self._world.propose(
             StoreEntry(
                 id=self.invocation.id,

@@ -167,7 +167,10 @@ class Invoker:
             activation.attempt.ack(action.command_index)
 
     def abort_attempt(self, action: AbortAttempt) -> None:
-        self._drop(self._active.pop(action.id, None))
+        activation = self._active.pop(action.id, None)
+        if activation is not None:
+            log.debug("Killed", extra={"invocation": activation.invocation})
+        self._drop(activation)
 
     def retry_now(self, action: RetryNow) -> None:
         activation = self._active.get(action.id)
@@ -276,10 +279,12 @@ class Invoker:
         activation.attempt = None
         match outcome:
             case Ended():
+                log.debug("Ended", extra={"invocation": attempt.invocation})
                 del self._active[id_]
                 self._routes.learn(attempt.invocation, attempt, suspended=False)
                 self._world.propose(AttemptEnded(id_, number))
             case Suspended():
+                log.debug("Suspended", extra={"invocation": attempt.invocation})
                 del self._active[id_]
                 self._routes.learn(attempt.invocation, attempt, suspended=True)
                 self._world.propose(

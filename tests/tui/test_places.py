@@ -175,7 +175,7 @@ async def test_a_remote_server_is_not_changed_by_accident(
 ) -> None:
     """A server elsewhere is announced in red and read-only, until one says `:write`."""
     async with opened(server, tmp_path, admin_url="http://admin.test") as seat:
-        assert "REMOTE admin.test READ-ONLY" in seat.text.splitlines()[0]
+        assert "READ-ONLY on REMOTE admin.test" in seat.text.splitlines()[0]
         await seat.press("K")
         assert "read-only" in seat.toasts
         assert not [each for each in server.requests if each.method == "PATCH"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 
 import typer
 
 from rtour.cli.diagnostics import CliError, Misuse
 from rtour.cli.session import Session, session_of
+from rtour.cli.settings import state_home
 from rtour.cli.tree import examples
 
 
@@ -20,14 +22,15 @@ def ui(ctx: typer.Context) -> None:
     open_ui(session)
 
 
-def open_ui(session: Session) -> None:
-    """Runs the UI until the user leaves it."""
+def open_ui(session: Session, log: Path | None = None) -> None:
+    """Runs the UI until the user leaves it; `log` is the server's, where it is known."""
     try:
         # By name, so that nothing of the CLI depends on the UI: this is the one line that opens it.
-        run = import_module("rtour.tui.app").run
+        run = import_module("rtour.tui.app").run_on
     except ModuleNotFoundError as error:
         raise CliError(
             f"the terminal UI needs {error.name}, which is not installed",
             hint="pip install 'rtour[tui]'",
         ) from error
-    run(str(session.settings.admin_url.value), str(session.settings.ingress_url.value))
+    connection = session.settings.connection(session.options)
+    run(connection, folder=state_home(session.world.env) / "ui", log=log)

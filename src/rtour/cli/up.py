@@ -68,12 +68,12 @@ def up(
         admin_url=Setting(f"http://127.0.0.1:{flags['admin_port']}", "rtour up"),
         ingress_url=Setting(f"http://127.0.0.1:{flags['ingress_port']}", "rtour up"),
     )
-    with _server(session, flags):
-        open_ui(session)
+    with _server(session, flags) as log:
+        open_ui(session, log)
 
 
 @contextmanager
-def _server(session: Session, flags: dict[str, str]) -> Iterator[None]:
+def _server(session: Session, flags: dict[str, str]) -> Iterator[Path]:
     """The server as a child: it has its own log and signals, the UI has the terminal."""
     words = [f"--{name.replace('_', '-')}={value}" for name, value in flags.items()]
     words = ["--ephemeral" if word.startswith("--ephemeral=") else word for word in words]
@@ -90,7 +90,7 @@ def _server(session: Session, flags: dict[str, str]) -> Iterator[None]:
     try:
         with session.progress("starting the server"):
             asyncio.run(_ready(session, child, log))
-        yield
+        yield log
     finally:
         child.terminate()
         try:

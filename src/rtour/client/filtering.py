@@ -3,7 +3,7 @@
     status:running,paused service:Cart key:Mary handler:add deployment:dp_1… is:unfinished text
 
 Words with a field narrow that field; other words must all stand somewhere in the target or start
-the id. Values compare without regard to case where SQL does; `%` and `_` mean themselves.
+the id. Capitals do not matter; `%` and `_` mean themselves.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def conditions(text: str) -> list[str]:
 
 
 def contains(column: str, text: str) -> str:
-    """`column` holds `text` somewhere."""
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    plain = escaped == text
-    return f"{column} LIKE {quote(f'%{escaped}%')}" + ("" if plain else " ESCAPE '\\'")
+    """`column` holds `text` somewhere, in capitals or not."""
+    escaped = text.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    plain = escaped == text.lower()
+    return f"LOWER({column}) LIKE {quote(f'%{escaped}%')}" + ("" if plain else " ESCAPE '\\'")
 
 
 def words(text: str) -> list[str]:

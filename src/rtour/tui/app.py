@@ -110,6 +110,10 @@ def _factory(
 
 def run(admin_url: str, ingress_url: str) -> None:
     """Opens the UI on a server, until the user leaves it."""
-    connection = Connection(admin_url=admin_url, ingress_url=ingress_url)
-    folder = Path.home() / ".local" / "share" / "rtour"
-    RtourApp(Workspace(Client(connection), folder=folder)).run()
+    folder = Path.home() / ".local" / "state" / "rtour" / "ui"
+    run_on(Connection(admin_url=admin_url, ingress_url=ingress_url), folder=folder)
+
+
+def run_on(connection: Connection, *, folder: Path, log: Path | None = None) -> None:
+    """The same, with a token, time limits, a folder for histories, and the server's log."""
+    RtourApp(Workspace(Client(connection), folder=folder, log=log)).run()

@@ -67,7 +67,8 @@ class TopLine(Widget):
         if self.said:
             return Text(cut(f" {shown(self.said)}", self.size.width), no_wrap=True)
         right = self._server()
-        space = self.size.width - places.cell_len - len(right) - 1
+        places.truncate(max(0, self.size.width - len(right) - 1))
+        space = self.size.width - places.cell_len - len(right)
         return places.append(" " * max(1, space) + right, "bold")
 
     def _server(self) -> str:
@@ -75,4 +76,4 @@ class TopLine(Widget):
         if self._workspace.local:
             return f"{host} "
         mode = "READ-ONLY" if self._workspace.read_only else "CHANGES ALLOWED"
-        return f"REMOTE {host} {mode} "
+        return cut(f"{mode} on REMOTE {host}", self.size.width - 1) + " "

@@ -107,8 +107,8 @@ def _command(entry: Entry, shapes: dict[str, Any]) -> Iterator[str]:
 
 
 def _paths(group: Group, name: str) -> Iterator[str]:
-    for each in group.commands.values():
-        path = f"{name} {each.name}"
+    for verb in group.list_commands(None):
+        path, each = f"{name} {verb}", group.get_command(None, verb)
         if isinstance(each, Group):
             yield from _paths(each, path)
         elif not each.hidden:

@@ -107,8 +107,8 @@ def _leaves(name: str, command: Any) -> Iterator[tuple[str, Command]]:
     if not isinstance(command, Group):
         yield name, command
         return
-    for each in command.commands.values():
-        yield from _leaves(f"{name} {each.name}", each)
+    for each in command.list_commands(None):
+        yield from _leaves(f"{name} {each}", command.get_command(None, each))
 
 
 def argv(server: FakeServer, name: str) -> list[str]:

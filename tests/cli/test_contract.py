@@ -210,3 +210,12 @@ def test_misuse_ends_with_2_and_says_what_was_expected(
     result = terminal.run(*words)
     assert (result.code, result.out) == (2, "")
     assert message in result.err
+
+
+@pytest.mark.parametrize("noun", sorted({name.split()[0] for name in NAMES if " " in name}))
+def test_noun_alone_shows_its_help(terminal: Terminal, noun: str) -> None:
+    """A noun without a verb is no command line, so its help goes to stderr, readable."""
+    result = terminal.run(noun)
+    assert (result.code, result.out) == (2, "")
+    assert f"Usage: rtour {noun} [OPTIONS] COMMAND" in result.err
+    assert "\\n" not in result.err

@@ -52,6 +52,10 @@ def _invoke(argv: Sequence[str], world: World) -> Any:
             args=list(argv), prog_name="rtour", standalone_mode=False, obj=Options(world=world)
         )
     except TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            # A noun alone: its help is the message, and it goes where messages go.
+            world.stderr.write(f"{error.format_message()}\n")
+            return ExitCode.USAGE
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "rtour"
         return usage(error.format_message(), command, world.stderr)

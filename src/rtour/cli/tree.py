@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from enum import StrEnum
 from importlib import import_module
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -19,9 +18,8 @@ from typer.core import TyperCommand, TyperGroup
 from rtour.cli.coercion import speed_up
 from rtour.cli.diagnostics import CliError
 from rtour.cli.frontpage import Entry, entries, page
+from rtour.cli.helping import Helpful
 from rtour.cli.wording import TimeFormat
-
-VALUE_WORDS: dict[Any, str] = {int: "N", float: "NUMBER", Path: "PATH"}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -112,83 +110,16 @@ GLOBAL_PARAMS = _global_params()
 GLOBAL_NAMES = frozenset(str(param.name) for param in GLOBAL_PARAMS)
 
 
-def _metavar(param: Any) -> str:
-    """What stands for a parameter's value: its own word, its choices, or its type."""
-    choices = param.type_descriptor.choices
-    word = param.metavar or ("|".join(str(each.value) for each in choices) if choices else None)
-    if word is None and param.param_type_name == "argument":
-        word = str(param.name).upper()
-    word = word or VALUE_WORDS.get(param.type_descriptor.annotation, "TEXT")
-    return (
-        word if param.required or word.startswith("[") or param.opts[0][0] == "-" else f"[{word}]"
-    )
-
-
-def _names(param: Any) -> str:
-    names = ", ".join(sorted(param.opts, key=len))
-    return names if param.is_flag else f"{names} {_metavar(param)}"
-
-
-def _meaning(param: Any) -> str:
-    default = param.default
-    shown = default not in (None, False) and not param.is_flag
-    if not shown:
-        return str(param.help or "")
-    text = f"{default:g}" if isinstance(default, float) else str(default)
-    return f"{param.help or ''} [default: {text}]".strip()
-
-
-def _first_sentence(text: str | None) -> str:
-    return (text or "").split("\n\n", 1)[0].replace("\n", " ")
-
-
-class _Helpful:
-    """Help in the order in which people read: examples, what it does, the rest."""
-
-    epilog: str | None
-    help: str | None
-    params: list[Any]
-
-    def write_help(self, ctx: typer.Context, formatter: Any, commands: Sequence[Any] = ()) -> None:
-        if self.epilog:
-            with formatter.section("Examples"):
-                for line in self.epilog.strip().splitlines():
-                    formatter.write(f"{'':{formatter.current_indent}}{line.strip()}\n")
-        if self.help:
-            formatter.write("\n")
-            formatter.write_text(self.help.split("\f", 1)[0])
-        formatter.write("\n")
-        arguments = [each for each in self.params if each.param_type_name == "argument"]
-        options = [
-            each
-            for each in self.params
-            if each.param_type_name == "option"
-            and each.name not in GLOBAL_NAMES
-            and not each.hidden
-        ]
-        pieces = ["[OPTIONS]", *(_metavar(each) for each in arguments)]
-        pieces += ["COMMAND [ARGS]..."] if commands else []
-        formatter.write_usage(ctx.command_path, " ".join(pieces))
-        explained = [(_metavar(each), each.help) for each in arguments if each.help]
-        named = [(_names(each), _meaning(each)) for each in options]
-        for title, records in (("Arguments", explained), ("Options", named)):
-            if records:
-                with formatter.section(title):
-                    formatter.write_dl(records)
-        if commands:
-            with formatter.section("Commands"):
-                formatter.write_dl([(each.name, _first_sentence(each.help)) for each in commands])
-        formatter.write("\nOptions of every command (-o, -e, -y, --columns …): rtour --help\n")
-
-
 def _sped_up(param: Any) -> Any:
     if param is not None:
         speed_up(param)
     return param
 
 
-class Command(TyperCommand, _Helpful):
+class Command(TyperCommand, Helpful):
     """A command."""
+
+    unlisted = GLOBAL_NAMES
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -205,8 +136,10 @@ class Command(TyperCommand, _Helpful):
         self.write_help(ctx, formatter)
 
 
-class Group(TyperGroup, _Helpful):
-    """A noun: finds sub-commands by name, alias or unambiguous prefix."""
+class Group(TyperGroup, Helpful):
+    """Finds sub-commands by name, alias or unambiguous prefix."""
+
+    unlisted = GLOBAL_NAMES
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -239,6 +172,33 @@ class Group(TyperGroup, _Helpful):
         if not args[0].startswith("-") and not ctx.resilient_parsing:
             ctx.fail(_unknown(args[0], names))
         return super().resolve_command(ctx, args)
+
+
+class Noun(Group):
+    """A group that makes the one sub-command that is asked for, not all of them."""
+
+    def __init__(self, app: typer.Typer, name: str) -> None:
+        super().__init__(
+            name=name, help=str(app.info.help), no_args_is_help=True, rich_markup_mode=None
+        )
+        self._app = app
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        del ctx
+        commands = [str(each.name) for each in self._app.registered_commands]
+        return commands + [str(each.name) for each in self._app.registered_groups]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        del ctx
+        for command in self._app.registered_commands:
+            if command.name == cmd_name:
+                return typer.main.get_command_from_info(
+                    command, pretty_exceptions_short=False, rich_markup_mode=None
+                )
+        for group in self._app.registered_groups:
+            if group.name == cmd_name and group.typer_instance is not None:
+                return Noun(group.typer_instance, cmd_name)
+        return None
 
 
 class Root(Group):
@@ -295,7 +255,8 @@ def load(entry: Entry) -> Any:
         examples = getattr(thing, "examples", f"rtour {entry.name}")
         single.command(entry.name, cls=Command, epilog=examples)(thing)
         thing = single
-    command = typer.main.get_command(thing)
+    lazily = isinstance(thing, typer.Typer) and thing.info.cls is Noun
+    command = Noun(thing, entry.name) if lazily else typer.main.get_command(thing)
     command.name = entry.name
     command.short_help = entry.help
     return command
@@ -308,20 +269,7 @@ def root() -> Root:
 
 def noun(help: str) -> typer.Typer:  # noqa: A002
     """A group of commands."""
-    app = typer.Typer(
-        cls=Group,
-        help=help,
-        no_args_is_help=True,
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-    )
-    app.callback()(_nothing)
-    return app
-
-
-def _nothing() -> None:
-    return None
+    return typer.Typer(cls=Noun, help=help, add_completion=False, rich_markup_mode=None)
 
 
 def verb(app: typer.Typer, name: str, examples: str) -> Callable[[F], F]:

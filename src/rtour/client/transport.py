@@ -67,18 +67,30 @@ class Origin:
         self.base_url = base_url.rstrip("/")
         self.role = role
         self._connection = connection
+        self._token = token
+        self._transport = transport
+        self._made: httpx.AsyncClient | None = None
+
+    @property
+    def _http(self) -> httpx.AsyncClient:
+        """Made when first needed: most commands talk to one of two origins only."""
+        if self._made is None:
+            self._made = self._client()
+        return self._made
+
+    def _client(self) -> httpx.AsyncClient:
         headers = {"user-agent": "rtour"}
-        if token:
-            headers["authorization"] = f"Bearer {token}"
-        url, transport = _socket(self.base_url, transport)
-        self._http = httpx.AsyncClient(
+        if self._token:
+            headers["authorization"] = f"Bearer {self._token}"
+        url, transport = _socket(self.base_url, self._transport)
+        return httpx.AsyncClient(
             base_url=url,
             headers=headers,
             transport=transport,
-            verify=_verify(url, connection.verify_tls),
+            verify=_verify(url, self._connection.verify_tls),
             trust_env=httpx.URL(url).host not in LOOPBACK,
             timeout=httpx.Timeout(
-                connection.request_timeout_s, connect=connection.connect_timeout_s
+                self._connection.request_timeout_s, connect=self._connection.connect_timeout_s
             ),
         )
 
@@ -146,7 +158,8 @@ class Origin:
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._http.aclose()
+        if self._made is not None:
+            await self._made.aclose()
 
     def _timeout(self, timeout_s: float | None) -> httpx.Timeout | None:
         if timeout_s == -1.0:

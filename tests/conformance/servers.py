@@ -115,7 +115,7 @@ class Server:
 
     def _rtour(self) -> list[str]:
         ingress, admin, _ = self._ports
-        ports = ["--ingress-port", str(ingress), "--admin-port", str(admin)]
+        ports = ["--ingress-port", str(ingress), "--admin-port", str(admin), "--pg-port", "off"]
         return [str(rtour_binary()), "server", "--data", str(self.folder / "data"), *ports]
 
     def _addresses(self) -> dict[str, str]:

@@ -61,7 +61,7 @@ async def kill_tells_its_waiters(w: World) -> None:
         attached = group.create_task(w.ingress("GET", f"/restate/invocation/{inv}/attach"))
         await w.until(inv, "suspended")
         w.note("kill", await w.admin("PATCH", f"/invocations/{inv}/kill"))
-    w.note("caller", caller.result())
+    w.note("caller", [caller.result().status_code, caller.result().json()])
     # Whether the attachment is in time to wait, or reads the stored result, is not compared.
     w.note("attached", [attached.result().status_code, attached.result().json()])
 

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import on
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.suggester import SuggestFromList
 from textual.widgets import Button, Input, Static, TextArea
 
@@ -136,22 +136,41 @@ class HelpScreen(Document):
     """The keys that work where one is, from the bindings themselves."""
 
     def __init__(self, bindings: Mapping[str, ActiveBinding]) -> None:
-        rows: dict[str, list[str]] = {}
-        for key, active in bindings.items():
-            binding = active.binding
-            if binding.description and not binding.system and active.enabled:
-                rows.setdefault(binding.description, []).append(key_name(key, binding))
-        lines = [
-            line(Piece(f"{' '.join(dict.fromkeys(keys)):>20}", "name"), f"  {description}")
-            for description, keys in rows.items()
-        ]
-        super().__init__("Keys here", stack(*lines))
+        super().__init__("Keys here", stack(*_key_lines(bindings)))
+
+
+# Screens inherit these from textual.
+_KNOWN = ("app.focus_next", "app.focus_previous", "screen.copy_text")
+
+
+def _key_lines(bindings: Mapping[str, ActiveBinding]) -> list[Text]:
+    """The place's own keys first, then those of the widget in focus, then those of everywhere."""
+    groups: dict[str, dict[str, list[str]]] = {"here": {}, "lists and fields": {}, "everywhere": {}}
+    for key, active in bindings.items():
+        binding, node = active.binding, active.node
+        # Textual's own scrolling keys are many, and known.
+        ours = type(node).__module__.startswith("rtour.") and binding.action not in _KNOWN
+        if not binding.description or not ours:
+            continue
+        place = "lists and fields"
+        if isinstance(node, Screen):
+            place = "here"
+        elif isinstance(node, App):
+            place = "everywhere"
+        keys = groups[place].setdefault(binding.description, [])
+        keys.append(key_name(key, binding))
+    lines = []
+    for place, rows in groups.items():
+        lines += [line(Piece(place, "strong"))] if rows else []
+        for description, keys in rows.items():
+            told = f"{' '.join(dict.fromkeys(keys)):>18}"
+            lines.append(line(Piece(told, "name"), f"  {description}"))
+    return lines
 
 
 def key_name(key: str, binding: Binding) -> str:
     """A key as people call it."""
     names = {"question_mark": "?", "colon": ":", "slash": "/", "escape": "esc"}
-    names |= {"left_square_bracket": "[", "right_square_bracket": "]"}
     return names.get(key) or (binding.key_display if binding.key == key else None) or key
 
 

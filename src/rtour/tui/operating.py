@@ -46,7 +46,9 @@ class OperatingView(View[P, D]):
 
     @work(group="operating")
     async def _operate(self, operation: str, chosen: Sequence[Invocation]) -> None:
-        lines = [f"{each.target}  {each.status}\n  {each.id}" for each in chosen[:SHOWN]]
+        lines = []
+        for each in chosen[:SHOWN]:
+            lines += [f"{each.target}  {each.status}", f"  {each.id}"]
         if len(chosen) > SHOWN:
             lines.append(f"… and {len(chosen) - SHOWN} more")
         command = rtour("invocations", operation, chosen[0].id)

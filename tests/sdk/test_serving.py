@@ -38,6 +38,16 @@ async def waits(ctx: rtour.Context) -> str:
     return await ctx.awakeable(type_hint=str)[1]
 
 
+gates: list[asyncio.Event] = []
+
+
+@service.handler()
+async def works(ctx: rtour.Context) -> str:
+    """Works outside, as a request to somebody else would."""
+    await gates[-1].wait()
+    return "worked"
+
+
 def listening() -> socket.socket:
     bound = socket.socket()
     bound.bind(("127.0.0.1", 0))
@@ -234,8 +244,8 @@ async def test_a_reset_stream_leaves_the_others_alone(port: int) -> None:
     client.close()
 
 
-async def test_stopping_lets_attempts_finish() -> None:
-    """No new requests are taken, those under way end, then the connection closes."""
+async def test_stopping_suspends_what_waits() -> None:
+    """A handler that waits gives its place back at once; the server resumes it elsewhere."""
     bound = listening()
     listener = Listener(Endpoint().bind(service))
     await listener.start(bound)
@@ -245,11 +255,34 @@ async def test_stopping_lets_attempts_finish() -> None:
     stream = client.invoke("waits", opening)
     await client.until(lambda: stream in client.begun)
     stopping = asyncio.get_running_loop().create_task(listener.stop())
+    await client.until(lambda: bool(frames(client.bodies[stream])))
+    waiting = m.Future(signals=(17, 1), combinator=m.Combinator.FIRST_COMPLETED)
+    assert frames(client.bodies[stream]) == [m.Suspension(waiting)]
+    client.http.end_stream(stream)
+    await client.until(lambda: stream in client.closed)
+    await asyncio.wait_for(stopping, 5)
+    client.close()
+
+
+async def test_stopping_lets_attempts_finish() -> None:
+    """No new requests are taken, those at work end, then the connection closes."""
+    bound = listening()
+    listener = Listener(Endpoint().bind(service))
+    await listener.start(bound)
+    client = Streams()
+    await client.connect(bound.getsockname()[1])
+    opening = encode(m.Start(ID, "inv_1", 1), 6) + encode(m.Input(), 6)
+    gates.append(asyncio.Event())
+    stream = client.invoke("works", opening)
+    await client.until(lambda: stream in client.begun)
+    stopping = asyncio.get_running_loop().create_task(listener.stop())
     await client.until(lambda: client.going_away)
     assert not stopping.done()
-    client.http.send_data(stream, WOKEN, end_stream=True)
+    gates[-1].set()
+    await client.until(lambda: bool(frames(client.bodies[stream])))
+    client.http.end_stream(stream)
     await client.until(lambda: stream in client.closed)
-    assert m.End() in frames(client.bodies[stream])
+    assert frames(client.bodies[stream])[0] == m.Output(m.Value(b'"worked"'))
     await asyncio.wait_for(stopping, 5)
     client.close()
 
@@ -262,7 +295,8 @@ async def test_stopping_does_not_wait_for_ever() -> None:
     client = Streams()
     await client.connect(bound.getsockname()[1])
     opening = encode(m.Start(ID, "inv_1", 1), 6) + encode(m.Input(), 6)
-    stream = client.invoke("waits", opening)
+    gates.append(asyncio.Event())
+    stream = client.invoke("works", opening)
     await client.until(lambda: stream in client.begun)
     await asyncio.wait_for(listener.stop(grace_s=0.01), 5)
     await client.until(lambda: stream in client.closed)

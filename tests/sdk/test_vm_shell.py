@@ -65,6 +65,15 @@ def test_no_hint_when_the_handler_may_go_on(version: int) -> None:
     with_news.sends()
 
 
+def test_draining_suspends_at_the_next_wait() -> None:
+    """The host is stopping: what waits suspends, though the request is open."""
+    Playbook(sleeper).start(m.Input()).sends(m.Sleep(1, 1))
+    book = Playbook(sleeper).start(m.Input())
+    book.vm.drain()
+    book.receives().sends(m.Sleep(1, 1), m.Suspension(SLEEPING))
+    assert book.vm.suspended
+
+
 def test_operations_after_the_end_say_how_it_ended() -> None:
     """Suspended, failed and lost attempts refuse everything; nothing is written."""
     suspended = Playbook(sleeper).start(m.Input()).ends()

@@ -107,6 +107,13 @@ class Attempt:
         self.pump.close()
         self._end()
 
+    def drain(self) -> None:
+        """The host is stopping: go on until the next wait, and suspend there."""
+        self.vm.drain()
+        self.pump.kick()
+        if self.vm.closed:
+            self._end()
+
     def _on_input(self) -> None:
         if self._task is None and self.vm.ready_to_execute:
             self._task = self._loop.create_task(self._run())

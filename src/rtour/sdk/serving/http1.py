@@ -158,8 +158,10 @@ class Http1Connection(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._next, context=self._context)
 
     def shut_down(self) -> None:
-        """Take no new requests; close when the one under way is finished."""
+        """Take no new requests; close when the one under way has ended or suspended."""
         self._closing = True
+        if self._attempt is not None:
+            self._attempt.drain()
         if self._answering is None:
             self._transport.close()
 

@@ -139,8 +139,10 @@ class Http2Connection(asyncio.Protocol):
             self._transport.write(data)
 
     def shut_down(self) -> None:
-        """Take no new requests; close when those under way are finished."""
+        """Take no new requests; close when those under way have ended or suspended."""
         self._closing = True
+        for attempt in list(self._attempts.values()):
+            attempt.drain()
         with suppress(NGH2Error):  # the peer has said goodbye already
             self._http.send_goaway()
         self._flush()

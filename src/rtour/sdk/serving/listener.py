@@ -38,7 +38,11 @@ class Listener:
         self._server = await loop.create_server(self._sniffer, sock=listening, backlog=1024)
 
     async def stop(self, grace_s: float = GRACE_S) -> None:
-        """Refuse new work, wait for what is under way, and cut off what takes too long."""
+        """Refuse new work, and wait for what is under way to end.
+
+        Handlers that wait are suspended: the server resumes them wherever they are served next.
+        Those at work go on until they wait, or until the grace is over; then they are cut off.
+        """
         if self._server is not None:
             self._server.close()
         for connection in list(self._connections):

@@ -86,6 +86,7 @@ class Core:
         self._calls: dict[int, str | None] = {}
         self._waiting_runs: list[int] = []
         self._announced: m.Future | None = None
+        self._draining = False
 
     # --- input and output --------------------------------------------------------------------
 
@@ -111,6 +112,10 @@ class Core:
                 if self._missing_entries
                 else "The request ended before Start",
             )
+
+    def drain(self) -> None:
+        """The host is stopping: suspend at the next wait, as if the request had ended."""
+        self._draining = True
 
     def take_output(self) -> bytes:
         """The bytes to send now; the caller must send them all, in order."""
@@ -297,7 +302,7 @@ class Core:
             return Progress.EXECUTE
         if self.executing:
             return Progress.WAIT
-        if self.input_closed:
+        if self.input_closed or self._draining:
             self.write(m.Suspension(to_future(awaited, self._ready)))
             self.suspended = True
             self.phase = Phase.CLOSED
@@ -313,7 +318,11 @@ class Core:
     def about_to_wait(self, trees: Sequence[Tree]) -> None:
         """The handler will wait for sure: say so at once, with the commands it has made."""
         if self.phase is Phase.PROCESSING and not (
-            self.input_closed or self.executing or self._waiting_runs or self._notifications
+            self.input_closed
+            or self._draining
+            or self.executing
+            or self._waiting_runs
+            or self._notifications
         ):
             self._announce(self._awaited(trees))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import subprocess
 import sys
@@ -75,6 +76,8 @@ def up(
 @contextmanager
 def _server(session: Session, flags: dict[str, str]) -> Iterator[Path]:
     """The server as a child: it has its own log and signals, the UI has the terminal."""
+    for name in ("ingress_port", "admin_port"):
+        _refuse_taken(int(flags[name]))
     words = [f"--{name.replace('_', '-')}={value}" for name, value in flags.items()]
     words = ["--ephemeral" if word.startswith("--ephemeral=") else word for word in words]
     log = state_home(session.world.env) / "server.log"
@@ -88,6 +91,7 @@ def _server(session: Session, flags: dict[str, str]) -> Iterator[Path]:
             start_new_session=True,
         )
     try:
+        _end_on_signals()
         with session.progress("starting the server"):
             asyncio.run(_ready(session, child, log))
         yield log
@@ -117,6 +121,32 @@ async def _ready(session: Session, child: subprocess.Popen[bytes], log: Path) ->
                         return
         except TimeoutError as error:
             raise _failed(f"the server was not ready after {READY_WITHIN_S:g}s", log) from error
+
+
+def _end_on_signals() -> None:
+    """A closed terminal or a kill must not leave the server behind: they count as ctrl-C."""
+
+    def interrupt(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), interrupt)
+
+
+def _refuse_taken(port: int) -> None:
+    """Whoever has the port would answer in place of our server, and the UI would show theirs."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CliError(
+                f"port {port} is taken",
+                expected="free ports for the ingress and the admin API",
+                hint="rtour ui opens the UI on the server that runs; rtour up -r takes free ports",
+                exit_code=ExitCode.CONFLICT,
+            ) from error
 
 
 def _failed(what: str, log: Path) -> CliError:

@@ -105,9 +105,11 @@ def _resolved(schema: Any, root: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pointed(root: dict[str, Any], reference: str) -> Any:
+    """What a `$ref` within the schema points at; `#` is the schema itself."""
     found: Any = root
-    for part in reference.removeprefix("#/").split("/"):
-        found = found.get(part, {}) if isinstance(found, dict) else {}
+    for part in reference.removeprefix("#").split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        found = found.get(name, {}) if isinstance(found, dict) else {}
     return found
 
 

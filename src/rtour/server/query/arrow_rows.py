@@ -11,7 +11,7 @@ import nanoarrow as na  # type: ignore[import-untyped]
 from nanoarrow.c_array_stream import CArrayStream  # type: ignore[import-untyped]
 from nanoarrow.ipc import StreamWriter  # type: ignore[import-untyped]
 
-from rtour.server.query.dialect.kinds import Kind, Output
+from rtour.server.query.dialect.kinds import Kind, Output, item_of
 
 Row = Sequence[Any]
 
@@ -32,6 +32,8 @@ _SCHEMAS: dict[Kind, Callable[..., Any]] = {
     "list<u32>": lambda **how: na.list_(na.uint32(), **how),
     "list<i64>": lambda **how: na.list_(na.int64(), **how),
     "list<text>": lambda **how: na.list_(na.large_string(), **how),
+    "oid": na.uint32,
+    "list<oid>": lambda **how: na.list_(na.uint32(), **how),
 }
 
 
@@ -86,7 +88,7 @@ def _lists(wanted: Any, kind: Kind, values: list[Any]) -> Any:
     for value in values:
         items += [] if value is None else msgspec.json.decode(value)
         ends.append(len(items))
-    item = {"list<u32>": na.uint32, "list<i64>": na.int64, "list<text>": na.large_string}[kind]()
+    item = _SCHEMAS[item_of(kind)]()
     bits = bytearray((len(values) + 7) // 8)
     for place, value in enumerate(values):
         if value is not None:
@@ -108,6 +110,7 @@ _CONVERTERS: dict[Kind, Callable[[Any], Any]] = {
     "bool": bool,
     "i64": int,
     "u32": int,
+    "oid": int,
     "u64": lambda value: value + _U64 if value < 0 else value,
     "f64": float,
     "text": _text,

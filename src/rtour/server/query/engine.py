@@ -20,6 +20,7 @@ _encode = msgspec.msgpack.encode
 _PIPE_BYTES = 1 << 20
 # What a process may take longer than the statement's own limit before it is ended.
 _GRACE_S = 2.0
+_START_S = 30.0
 
 
 class QueryLimits(msgspec.Struct, frozen=True):
@@ -40,20 +41,32 @@ class QueryProcess:
         assert process.stdin is not None, "made with pipes"
         assert process.stdout is not None, "made with pipes"
         self._in, self._out = process.stdin, process.stdout
+        self._ended = False
 
     @classmethod
     async def start(cls, path: Path) -> QueryProcess:
+        """Start one, and wait until it listens. Raises QueryFailed."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "rtour.server.query.worker", str(path)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_PIPE_BYTES,
         )
-        return cls(process)
+        started = cls(process)
+        try:
+            async with asyncio.timeout(_START_S):
+                await started._frame()
+        except (TimeoutError, asyncio.IncompleteReadError) as error:
+            started.end()
+            raise failures.broken() from error
+        except asyncio.CancelledError:
+            started.end()
+            raise
+        return started
 
     @property
     def alive(self) -> bool:
-        return self._process.returncode is None
+        return not self._ended and self._process.returncode is None
 
     async def ask(self, question: bytes, deadline: float) -> AsyncIterator[bytes]:
         """The pieces of the answer. Raises QueryFailed and TimeoutError, also after some."""
@@ -83,6 +96,7 @@ class QueryProcess:
 
     def end(self) -> None:
         """End the process, whatever it does."""
+        self._ended = True
         with suppress(ProcessLookupError):
             self._process.kill()
 
@@ -115,6 +129,7 @@ class Queries:
         self._live = live
         self._clock = clock
         self._idle: list[QueryProcess] = []
+        self._running: set[QueryProcess] = set()
         self._turns = asyncio.Semaphore(self.limits.processes)
         self._waiting = 0
         self._ending = TaskSet()
@@ -134,6 +149,7 @@ class Queries:
         finished = False
         try:
             process = await self._process()
+            self._running.add(process)
             question = self._question(sql, encoding, bound)
             deadline = asyncio.get_running_loop().time() + self.limits.timeout_ms / 1000 + _GRACE_S
             async for piece in process.ask(question, deadline):
@@ -169,6 +185,7 @@ class Queries:
 
     def _put_back(self, process: QueryProcess, *, finished: bool) -> None:
         """A process in the middle of an answer is of no more use."""
+        self._running.discard(process)
         if finished and process.alive and not self._closed:
             self._idle.append(process)
         else:
@@ -193,6 +210,8 @@ class Queries:
     async def close(self) -> None:
         """End the processes; statements that run fail."""
         self._closed = True
+        for process in self._running:
+            process.end()
         idle, self._idle = self._idle, []
         await asyncio.gather(*(process.close() for process in idle))
         await self._ending.cancel_all()

@@ -42,6 +42,7 @@ CONVERTERS: dict[Kind, Convert] = {
     "list<u32>": _list,
     "list<i64>": _list,
     "list<text>": _list,
+    "list<oid>": _list,
 }
 
 

@@ -41,7 +41,9 @@ class Worker:
         self._decode = msgspec.msgpack.Decoder(frames.Question).decode
 
     def serve(self) -> None:
-        """Until there are no more questions."""
+        """Say that all is loaded, then answer until there are no more questions."""
+        self._sink.write(frames.frame(frames.END))
+        self._sink.flush()
         while header := self._source.read(frames.HEADER.size):
             _, length = frames.HEADER.unpack(header)
             self._answer(self._decode(self._source.read(length)))

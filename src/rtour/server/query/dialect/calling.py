@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from rtour.server.query import failures
 from rtour.server.query.dialect import typed
-from rtour.server.query.dialect.kinds import ARROW_NAMES, Kind
+from rtour.server.query.dialect.kinds import ARROW_NAMES, Kind, list_of
 from rtour.server.query.dialect.scopes import Scope
 from rtour.server.query.dialect.typed import Typed, as_kind, as_text, call
 from rtour.server.query.functions import FUNCTIONS
@@ -189,7 +189,7 @@ class Calls:
             made = call(name, exp.Literal.string(directions), value.node, *keys)
             if name != "array":
                 return Typed(made, value.kind)
-            return Typed(made, "list<text>" if value.kind == "text" else "list<i64>")
+            return Typed(made, list_of(value.kind))
 
         return translate
 

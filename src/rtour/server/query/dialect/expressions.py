@@ -9,7 +9,15 @@ from sqlglot import exp
 
 from rtour.server.query import failures
 from rtour.server.query.dialect import arithmetic, typed
-from rtour.server.query.dialect.kinds import ARROW_TYPES, SQL_TYPES, Kind, Output, combined
+from rtour.server.query.dialect.kinds import (
+    ARROW_TYPES,
+    SQL_TYPES,
+    Kind,
+    Output,
+    combined,
+    item_of,
+    list_of,
+)
 from rtour.server.query.dialect.parsing import DataFusion
 from rtour.server.query.dialect.scopes import Scope
 from rtour.server.query.dialect.typed import Typed, as_kind, as_text, call, comparable
@@ -183,16 +191,8 @@ class Expressions:
     def _like(self, node: Any, scope: Scope, escape: str | None = None) -> Typed:
         left = as_text(self.value(node.this, scope))
         pattern = self._bound_like(left, as_text(self.value(node.expression, scope)))[1]
-        if isinstance(node, exp.ILike):
-            return Typed(
-                call("ilike", left.node, pattern.node, exp.Literal.string(escape or _ESCAPE)),
-                "bool",
-            )
-        made: exp.Expression = exp.Like(this=left.node, expression=pattern.node)
-        written = typed.literal_text(pattern)
-        if escape is not None or written is None or _ESCAPE in written:
-            made = exp.Escape(this=made, expression=exp.Literal.string(escape or _ESCAPE))
-        return Typed(made, "bool")
+        made = _matches(isinstance(node, exp.ILike), left, pattern, escape)
+        return Typed(exp.Not(this=made) if node.args.get("negate") else made, "bool")
 
     def _escape(self, node: Any, scope: Scope) -> Typed:
         return self._like(node.this, scope, node.expression.name)
@@ -286,7 +286,10 @@ class Expressions:
     def cast_to(self, value: Typed, to: exp.DataType, *, strict: bool) -> Typed:
         name = to.this.value if isinstance(to.this, exp.DType) else str(to.this)
         if name == "ARRAY":
-            return value
+            (item,) = to.expressions or [exp.DataType.build("text")]
+            listed = list_of(SQL_TYPES.get(item.this.value, "text"))
+            self._bound_like(value, Typed(exp.Null(), listed))
+            return Typed(value.node, listed)
         kind = SQL_TYPES.get(name)
         if kind is None:
             return self._calls.cast_to_catalog(value, to.sql(dialect=DataFusion))
@@ -315,8 +318,7 @@ class Expressions:
         (output, *_) = self._subquery(query, scope)
         items = typed.native("json_group_array", typed.column("", output.name))
         made = exp.select(items).from_(exp.Subquery(this=query))
-        kind: Kind = "list<text>" if output.kind == "text" else "list<i64>"
-        return Typed(exp.Subquery(this=made), kind)
+        return Typed(exp.Subquery(this=made), list_of(output.kind))
 
     def _bracket(self, node: Any, scope: Scope) -> Typed:
         items = self.value(node.this, scope)
@@ -328,8 +330,7 @@ class Expressions:
             return Typed(made, items.kind)
         position = self.value(index, scope)  # the parser has made it count from 0
         made = exp.Add(this=position.node, expression=exp.Literal.number(1))
-        kind: Kind = "text" if items.kind == "list<text>" else "i64"
-        return Typed(call("array_element", items.node, made), kind)
+        return Typed(call("array_element", items.node, made), item_of(items.kind))
 
     def _json(self, node: Any, scope: Scope) -> Typed:
         text = self.value(node.this, scope)
@@ -364,6 +365,19 @@ class Expressions:
         if number == 0:
             raise failures.planning(f"Invalid placeholder ${node.this.name}")
         return Typed(exp.Placeholder(this=f"p{number}"), self._parameter(number, "null"))
+
+
+def _matches(any_case: bool, text: Typed, pattern: Typed, escape: str | None) -> Any:
+    """LIKE or ILIKE."""
+    escaping = exp.Literal.string(escape or _ESCAPE)
+    if any_case:
+        return call("ilike", text.node, pattern.node, escaping)
+    made = exp.Like(this=text.node, expression=pattern.node)
+    written = typed.literal_text(pattern)
+    # Without an ESCAPE clause, SQLite finds the rows of a constant prefix by an index.
+    if escape is not None or written is None or _ESCAPE in written:
+        return exp.Escape(this=made, expression=escaping)
+    return made
 
 
 NOW = Typed(exp.Placeholder(this="now"), "timestamp", nullable=False)

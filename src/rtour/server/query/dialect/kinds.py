@@ -25,13 +25,15 @@ Kind = Literal[
     "list<u32>",
     "list<i64>",
     "list<text>",
+    "oid",
+    "list<oid>",
 ]
 """As `rtour.storage.introspection.columns.Type`, and what only expressions have.
 
-A date is the timestamp of its midnight.
+A date is the timestamp of its midnight, an oid a u32 of PostgreSQL's catalog.
 """
 
-INTEGERS: frozenset[Kind] = frozenset({"i64", "u32", "u64"})
+INTEGERS: frozenset[Kind] = frozenset({"i64", "u32", "u64", "oid"})
 NUMBERS: frozenset[Kind] = INTEGERS | {"f64", "bool"}
 INSTANTS: frozenset[Kind] = frozenset({"timestamp", "date"})
 
@@ -50,6 +52,8 @@ ARROW_NAMES: dict[Kind, str] = {
     "list<u32>": "List(UInt32)",
     "list<i64>": "List(Int64)",
     "list<text>": "List(LargeUtf8)",
+    "oid": "UInt32",
+    "list<oid>": "List(UInt32)",
 }
 
 SQL_TYPES: dict[str, Kind] = {
@@ -59,7 +63,7 @@ SQL_TYPES: dict[str, Kind] = {
     "BIGINT": "i64",
     "UTINYINT": "u32",
     "USMALLINT": "u32",
-    "UINT": "u32",
+    "UINT": "oid",
     "UBIGINT": "u64",
     "FLOAT": "f64",
     "DOUBLE": "f64",
@@ -107,6 +111,18 @@ ARROW_TYPES: dict[str, Kind] = {
     "interval": "duration",
 }
 """The names in `arrow_cast`, up to their first parenthesis."""
+
+
+def list_of(kind: Kind) -> Kind:
+    """The kind of a list of such values."""
+    lists: dict[Kind, Kind] = {"text": "list<text>", "u32": "list<u32>", "oid": "list<oid>"}
+    return lists.get(kind, "list<i64>")
+
+
+def item_of(kind: Kind) -> Kind:
+    """The kind of the items of such a list."""
+    items: dict[Kind, Kind] = {"list<text>": "text", "list<u32>": "u32", "list<oid>": "oid"}
+    return items.get(kind, "i64")
 
 
 class Output(msgspec.Struct, frozen=True):

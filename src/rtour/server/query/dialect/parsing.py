@@ -15,6 +15,7 @@ from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import ParseError, SqlglotError
 from sqlglot.parsers.postgres import PostgresParser
+from sqlglot.tokenizer_core import TokenType
 
 from rtour.server.query import failures
 
@@ -23,6 +24,13 @@ Form = Literal["rows", "explain"]
 
 class DataFusion(Postgres):
     """PostgreSQL's grammar, but functions stay calls by name: `functions` says what they mean."""
+
+    class Tokenizer(Postgres.Tokenizer):
+        # A type like any other, so that there are lists of it: asyncpg casts to `oid[]`.
+        KEYWORDS: ClassVar[dict[str, TokenType]] = {
+            **Postgres.Tokenizer.KEYWORDS,
+            "OID": TokenType.UINT,
+        }
 
     class Parser(PostgresParser):
         FUNCTIONS: ClassVar[dict[str, Any]] = {}

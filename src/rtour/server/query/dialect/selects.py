@@ -11,7 +11,7 @@ from sqlglot import exp
 from rtour.server.query import failures
 from rtour.server.query.dialect import joins, naming, typed
 from rtour.server.query.dialect.expressions import Expressions
-from rtour.server.query.dialect.kinds import Kind, Output, combined
+from rtour.server.query.dialect.kinds import Kind, Output, combined, item_of
 from rtour.server.query.dialect.scopes import Scope, Source, Tables, text
 
 _LIST_TABLES = frozenset({"unnest", "generate_series", "range"})
@@ -41,7 +41,7 @@ class Selects:
 
     def query(self, query: Any, named: Named, outer: Scope | None = None) -> list[Output]:
         """The columns of a query, which is SQLite's afterwards. Raises QueryFailed."""
-        named = self._with(query, named)
+        named = self._with(query, named, outer)
         if isinstance(query, exp.SetOperation):
             return self._set_operation(query, named, outer)
         if isinstance(query, exp.Subquery):
@@ -54,7 +54,7 @@ class Selects:
 
     # --- WITH, UNION, VALUES ---------------------------------------------------------------------
 
-    def _with(self, query: Any, named: Named) -> Named:
+    def _with(self, query: Any, named: Named, outer: Scope | None) -> Named:
         clause = query.args.get("with_")
         if clause is None:
             return named
@@ -63,8 +63,8 @@ class Selects:
             name = text(item.args["alias"].this)
             columns = [text(column) for column in item.args["alias"].args.get("columns") or []]
             if clause.args.get("recursive") and isinstance(item.this, exp.SetOperation):
-                known[name] = _renamed(self.query(item.this.this.copy(), known), columns)
-            known[name] = _renamed(self.query(item.this, known), columns)
+                known[name] = _renamed(self.query(item.this.this.copy(), known, outer), columns)
+            known[name] = _renamed(self.query(item.this, known, outer), columns)
         return known
 
     def _set_operation(self, query: Any, named: Named, outer: Scope | None) -> list[Output]:
@@ -202,9 +202,8 @@ class Selects:
         query = exp.select(exp.alias_(typed.column("", "value"), shown, quoted=True)).from_(
             exp.Table(this=typed.native("json_each", items.node))
         )
-        kind: Kind = "text" if items.kind == "list<text>" else "i64"
         made = _aliased(exp.Subquery(this=query), name)
-        return made, Source(name, (Output(shown, kind),))
+        return made, Source(name, (Output(shown, item_of(items.kind)),))
 
     def _derived(self, node: Any, scope: Scope) -> tuple[Any, Source]:
         query = node.this if isinstance(node, exp.Subquery) else node

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from rtour.server.query.dialect.calls import Function, KindRule, strict
-from rtour.server.query.dialect.kinds import Kind
+from rtour.server.query.dialect.kinds import Kind, combined, item_of, list_of
 
 _MISSING = object()
 _SERIES_MAX = 1_000_000
@@ -128,12 +128,12 @@ def _range(first: int, last: int | None = None, step: int = 1) -> str:
     return _series(first, last - (1 if step > 0 else -1), step)
 
 
-def list_of(kinds: list[Kind]) -> Kind:
-    return "list<text>" if "text" in kinds else "list<i64>"
+def _listed(kinds: list[Kind]) -> Kind:
+    return "list<text>" if "text" in kinds else list_of(combined(kinds))
 
 
-def item_of(kinds: list[Kind]) -> Kind:
-    return "text" if kinds[0] == "list<text>" else "i64"
+def _item(kinds: list[Kind]) -> Kind:
+    return item_of(kinds[0])
 
 
 def same(kinds: list[Kind]) -> Kind:
@@ -146,9 +146,9 @@ def _call(kind: Kind | KindRule, function: Any, least: int = 1, most: int = 16) 
 
 _LENGTH = _call("u64", lambda text: len(_list(text)), 1, 1)
 _HAS = _call("bool", lambda text, item: item in _list(text), 2, 2)
-_ELEMENT = _call(item_of, _element, 2, 2)
+_ELEMENT = _call(_item, _element, 2, 2)
 _JOINED = _call("text", _joined, 2, 3)
-_MAKE = Function(list_of, lambda *items: _json(list(items)))
+_MAKE = Function(_listed, lambda *items: _json(list(items)))
 
 FUNCTIONS: dict[str, Function] = {
     "json_get": _call("text", _get),

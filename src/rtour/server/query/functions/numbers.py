@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import Any
 
 from rtour.server.query.dialect.calls import (
@@ -140,6 +141,7 @@ FUNCTIONS: dict[str, Function] = {
     "nvl": Function(same_as_all, native="ifnull", least=2, most=2),
     "ifnull": Function(same_as_all, native="ifnull", least=2, most=2),
     "nullif": Function(same_as_first, native="nullif", least=2, most=2),
+    "random": Function("f64", random.random, most=0, pure=False),
     "to_integer": Function("i64", strict(to_integer), least=1, most=1),
     "to_float": Function("f64", strict(to_float), least=1, most=1),
     "to_bool": Function("bool", strict(to_bool), least=1, most=1),

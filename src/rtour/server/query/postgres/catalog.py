@@ -15,7 +15,7 @@ from rtour.server.query.postgres.types import OIDS
 from rtour.storage.introspection import TABLES as RESTATE_TABLES
 
 _KINDS: Final[dict[str, Kind]] = {
-    "oid": "i64",
+    "oid": "oid",
     "int": "i64",
     "text": "text",
     "bool": "bool",
@@ -112,7 +112,7 @@ def _columns(name: str) -> tuple[tuple[str, Kind], ...]:
 def _rows(name: str, rows: Iterable[dict[str, Any]]) -> tuple[tuple[object, ...], ...]:
     """What is not told is NULL, or what says "none" in PostgreSQL."""
     columns = _columns(name)
-    none: dict[Kind, object] = {"bool": 0, "i64": 0, "f64": 0.0}
+    none: dict[Kind, object] = {"bool": 0, "i64": 0, "oid": 0, "f64": 0.0}
     assert all(row.keys() <= {column for column, _ in columns} for row in rows), name
     return tuple(tuple(row.get(column, none.get(kind)) for column, kind in columns) for row in rows)
 

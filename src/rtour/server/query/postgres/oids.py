@@ -17,6 +17,7 @@ FLOAT8: Final = 701
 UNKNOWN: Final = 705
 TEXT_ARRAY: Final = 1009
 INT8_ARRAY: Final = 1016
+OID_ARRAY: Final = 1028
 BPCHAR: Final = 1042
 VARCHAR: Final = 1043
 DATE: Final = 1082

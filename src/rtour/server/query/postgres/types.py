@@ -30,6 +30,7 @@ from rtour.server.query.postgres.oids import (
     INTERVAL,
     NUMERIC,
     OID,
+    OID_ARRAY,
     TEXT,
     TEXT_ARRAY,
     TIMESTAMP,
@@ -52,6 +53,8 @@ OIDS: Final[dict[Kind, int]] = {
     "list<u32>": INT8_ARRAY,
     "list<i64>": INT8_ARRAY,
     "list<text>": TEXT_ARRAY,
+    "oid": OID,
+    "list<oid>": OID_ARRAY,
 }
 
 # PostgreSQL counts from the year 2000.
@@ -99,6 +102,7 @@ _TEXTS: dict[Kind, Callable[[Any], str]] = {
     "list<u32>": _list_text,
     "list<i64>": _list_text,
     "list<text>": _list_text,
+    "list<oid>": _list_text,
 }
 
 
@@ -140,6 +144,7 @@ def _text_binary(value: Any) -> bytes:
 
 
 _INTEGER: Encode = lambda value: _int8(int(value))  # noqa: E731 - one of many alike
+_OID: Encode = lambda value: struct.pack(">I", value)  # noqa: E731 - the same
 _BINARIES: dict[Kind, Encode] = {
     "bool": lambda value: b"\x01" if value else b"\x00",
     "i64": _INTEGER,
@@ -153,6 +158,8 @@ _BINARIES: dict[Kind, Encode] = {
     "list<u32>": _list_binary(INT8, _INTEGER),
     "list<i64>": _list_binary(INT8, _INTEGER),
     "list<text>": _list_binary(TEXT, _text_binary),
+    "oid": _OID,
+    "list<oid>": _list_binary(OID, _OID),
 }
 
 
@@ -224,7 +231,7 @@ _TEXT_DECODERS: dict[int, Callable[[str], Any]] = {
     DATE: read_instant,
     INTERVAL: lambda text: read_interval(text)[1],
 }
-_ARRAYS = {1016: INT8, 1007: INT4, 1005: INT2, 1009: TEXT, 1015: TEXT, 1028: OID}
+_ARRAYS = {1016: INT8, 1007: INT4, 1005: INT2, 1009: TEXT, 1015: TEXT, OID_ARRAY: OID}
 
 
 def parameter(raw: bytes | None, oid: int, format_: int, kind: Kind) -> Any:

@@ -93,6 +93,9 @@ class Script:
     def do_attach(self, name, reply) -> list[Step]:
         return self.world.apply(c.Attach(self.world.id(name), RequestSink(int(reply))))
 
+    def do_detach(self, name, reply) -> list[Step]:
+        return self.world.apply(c.Detach(self.world.id(name), int(reply)))
+
     def do_output(self, name, reply) -> list[Step]:
         return self.world.apply(c.GetOutput(self.world.id(name), RequestSink(int(reply))))
 

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from rtour.engine.actions import NotFound, Outcome, Respond, Verdict
-from rtour.engine.commands import Cancel, Command
+from rtour.engine.commands import Attach, Cancel, Command, Detach
+from rtour.engine.model import RequestSink
 from rtour.server.requests import Overloaded, Requests, Unavailable
 
 
@@ -75,3 +76,20 @@ async def test_refuse() -> None:
         await tasks[0]
     requests.resolve(Respond(2, NotFound("a")))
     assert await tasks[1] == NotFound("a")
+
+
+async def test_a_client_that_goes_away_leaves_nothing_in_the_engine() -> None:
+    """What waits for an end by a number that nobody holds any more is taken back."""
+    proposed: list[Command] = []
+    requests = Requests(proposed.append, 1)
+    loop = asyncio.get_running_loop()
+    attaching = loop.create_task(requests.ask(lambda number: Attach("a", RequestSink(number))))
+    cancelling = loop.create_task(requests.ask(lambda number: Cancel("b", number)))
+    answered = loop.create_task(requests.ask(lambda number: Attach("c", RequestSink(number))))
+    await asyncio.sleep(0)
+    requests.resolve(Respond(3, NotFound("c")))
+    await answered
+    attaching.cancel()
+    cancelling.cancel()
+    await asyncio.gather(attaching, cancelling, return_exceptions=True)
+    assert proposed[3:] == [Detach("a", 1)]

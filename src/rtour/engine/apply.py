@@ -27,6 +27,7 @@ HANDLERS: dict[type, Callable[[View, c.Record, Any], Decision]] = {
     c.Complete: outcomes.on_complete,
     c.Signal: outcomes.on_signal,
     c.Attach: outcomes.on_attach,
+    c.Detach: outcomes.on_detach,
     c.GetOutput: outcomes.on_get_output,
     c.Cancel: control.on_cancel,
     c.Kill: control.on_kill,

@@ -181,6 +181,13 @@ class Attach(Struct):
     sink: Sink
 
 
+class Detach(Struct):
+    """Who waited with this request has gone: nobody needs the answer any more."""
+
+    id: str
+    request_id: int
+
+
 class GetOutput(Struct):
     """Take the result of an invocation if it has ended."""
 
@@ -288,6 +295,7 @@ Command = (
     | Complete
     | Signal
     | Attach
+    | Detach
     | GetOutput
     | Cancel
     | Kill

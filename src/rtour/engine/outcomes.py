@@ -16,13 +16,14 @@ from rtour.engine.actions import (
     Verdict,
 )
 from rtour.engine.changes import AppendEntry, DeleteTimer
-from rtour.engine.commands import Attach, Complete, FireTimer, GetOutput, Record, Signal
+from rtour.engine.commands import Attach, Complete, Detach, FireTimer, GetOutput, Record, Signal
 from rtour.engine.decision import Decision
 from rtour.engine.model import (
     LIVE,
     CallerSink,
     Entry,
     Invocation,
+    RequestSink,
     Sink,
     Status,
     TimerKind,
@@ -164,6 +165,17 @@ def on_attach(view: View, record: Record, command: Attach) -> Decision:
     decision.put(
         replace(invocation, sinks=(*invocation.sinks, command.sink), modified_at=record.at)
     )
+    return decision
+
+
+def on_detach(view: View, record: Record, command: Detach) -> Decision:
+    """Keep no list of clients that went away: they come again and again with a new number."""
+    decision = Decision()
+    invocation = view.invocation(command.id)
+    gone = RequestSink(command.request_id)
+    if invocation is not None and gone in invocation.sinks:
+        left = tuple(sink for sink in invocation.sinks if sink != gone)
+        decision.put(replace(invocation, sinks=left, modified_at=record.at))
     return decision
 
 

@@ -35,6 +35,7 @@ ALLOWED: dict[type, dict[Status | None, Statuses]] = {
     c.Complete: _WAKE,
     c.Signal: _WAKE,
     c.Attach: {},
+    c.Detach: {},
     c.GetOutput: {},
     c.Cancel: {S: frozenset({None}), Q: frozenset({None}), P: frozenset({R}), **_WAKE},
     c.Kill: {

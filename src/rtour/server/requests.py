@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from rtour.engine.actions import Respond, Response
-from rtour.engine.commands import Command
+from rtour.engine.commands import Attach, Command, Detach, Invoke
+from rtour.engine.model import RequestSink
 from rtour.errors import RtourError
 
 
@@ -54,7 +55,11 @@ class Requests:
         return len(self._waiting)
 
     async def ask(self, make: Callable[[int], Command]) -> Response:
-        """Propose `make(number)` and wait; a cancelled waiter is forgotten, the command is not."""
+        """Propose `make(number)` and wait.
+
+        A cancelled waiter is forgotten, the command is not; if it left a waiter in the engine, that
+        one is taken back.
+        """
         if self._failure is not None:
             raise Unavailable(self._failure)
         if len(self._waiting) >= self._pending_max:
@@ -63,9 +68,14 @@ class Requests:
         self._next += 1
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
+        command = make(number)
         try:
-            self._propose(make(number))
+            self._propose(command)
             return await answer
+        except BaseException:
+            if isinstance(command, Invoke | Attach) and command.sink == RequestSink(number):
+                self._propose(Detach(command.id, number))
+            raise
         finally:
             del self._waiting[number]
 

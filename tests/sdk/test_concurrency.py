@@ -10,6 +10,7 @@ import pytest
 
 import rtour
 from rtour.protocol import messages as m
+from rtour.sdk import attempt as attempt_module
 from tests.sdk.peer import CANCEL, AttemptFailedError, Peer
 
 pytestmark = pytest.mark.usefixtures("either_loop")
@@ -312,6 +313,34 @@ async def test_suspension_survives_task_groups_and_finally() -> None:
     assert await peer.invoke("S/tidy") == "done"
     assert peer.attempts == 3
     assert cleaned_up == ["worker", "handler"] * 3
+
+
+@service.handler()
+async def hangs(ctx: rtour.Context) -> str:
+    """The handler waits for a task which ends without telling."""
+    event = asyncio.Event()
+
+    async def worker() -> None:
+        await ctx.sleep(SECOND)
+        event.set()
+
+    task = asyncio.get_running_loop().create_task(worker())
+    try:
+        await event.wait()
+    finally:
+        cleaned_up.append("hangs")
+    await task
+    return "done"
+
+
+async def test_a_handler_that_hears_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a suspension no task stays behind, whatever it waits for."""
+    monkeypatch.setattr(attempt_module, "_UNWIND_S", 0)
+    cleaned_up.clear()
+    peer = Peer(service, streaming=False)
+    assert await peer.invoke("S/hangs") == "done"
+    assert cleaned_up == ["hangs"] * peer.attempts
+    assert peer.attempts == 2
 
 
 @service.handler()

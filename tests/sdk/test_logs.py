@@ -72,6 +72,9 @@ def test_outside_of_handlers_nothing_is_dropped(lines: Lines) -> None:
     """Other records pass, with `-` for the invocation."""
     logging.getLogger("app").info("hello")
     assert lines.lines == ["- - hello"]
+    lines.setFormatter(logging.Formatter("%(invocation)s%(message)s"))
+    logging.getLogger("app").info("hello")
+    assert lines.lines[1:] == ["hello"]
 
 
 def test_get_logger_filters_once() -> None:

@@ -13,7 +13,7 @@ import typer
 
 from rtour.cli.diagnostics import CliError
 
-_FORMAT = "%(asctime)s %(levelname)-7s %(invocation_target)s %(invocation_id)s %(message)s"
+_FORMAT = "%(asctime)s %(levelname)-7s %(invocation)s%(message)s"
 
 _HELP = {
     "app": "Where the app is: module:attribute, or file.py:attribute; `app` if left out.",

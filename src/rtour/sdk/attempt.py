@@ -105,14 +105,11 @@ class Attempt:
         self.vm.abandon()
         self.vm.input_closed = True
         self.pump.close()
-        self._end()
 
     def drain(self) -> None:
         """The host is stopping: go on until the next wait, and suspend there."""
         self.vm.drain()
         self.pump.kick()
-        if self.vm.closed:
-            self._end()
 
     def _on_input(self) -> None:
         if self._task is None and self.vm.ready_to_execute:
@@ -120,30 +117,27 @@ class Attempt:
             self.pump.bind(self._task)
         else:
             self.pump.kick()
-        if self.vm.closed:
-            self._end()
 
     def _on_run_ended(self) -> None:
         self.flush()
         self.pump.kick()
-        if self.vm.closed:
-            self._end()
 
     def flush(self) -> None:
         """Hand what is written to the host."""
         data = self.vm.take_output()
         if data:
             self._write(data)
-        if self.vm.closed and self.vm.input_closed and not self._finished:
+        if not self.vm.closed:
+            return
+        if not self.ended:
+            self.ended = True
+            self._unwind()
+        if self.vm.input_closed and not self._finished:
             self._finished = True
             self._on_finished()
 
-    def _end(self) -> None:
-        """The last frame is written: flush it, and let what still runs unwind."""
-        self.flush()
-        if self.ended:
-            return
-        self.ended = True
+    def _unwind(self) -> None:
+        """The last frame is out: let what still runs come to its end."""
         if self._ended_event is not None:
             self._ended_event.set()
         self.runs.cancel()
@@ -185,7 +179,7 @@ class Attempt:
             if token is not None:
                 current.reset(token)
             self._returned = True
-            self._end()
+            self.flush()
             self._cancel_tasks()
             if self._context is not None:
                 await self._context.close()

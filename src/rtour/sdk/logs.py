@@ -5,7 +5,8 @@
                                                 handlers, whichever logger they come from
 
 The filter also gives every record `invocation_id` and `invocation_target`, for formats such as
-`%(invocation_id)s %(message)s`; outside a handler both are `-`.
+`%(invocation_id)s %(message)s`; outside a handler both are `-`. `invocation` is both with a blank
+after them, or nothing: `%(invocation)s%(message)s`.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ class RestateLoggingFilter(logging.Filter):
         context = current.get(None)
         if context is None:
             record.invocation_id = record.invocation_target = _NONE
+            record.invocation = ""
             return True
         attempt = context.attempt
         record.invocation_id = attempt.vm.start.debug_id
         record.invocation_target = attempt.target
+        record.invocation = f"{record.invocation_target} {record.invocation_id} "
         return not attempt.vm.replaying
 
 

@@ -7,7 +7,7 @@ the likely cause, because the cause is nearly always in the handler's code.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -101,9 +101,10 @@ _ORDER_CAUSE: Final = (
 )
 
 
-def _value_cause(fields: Iterable[str]) -> str:
+def _value_cause(fields: Sequence[str]) -> str:
+    verb = "was" if len(fields) == 1 else "were"
     return (
-        f"Likely cause: {' and '.join(fields)} was computed from something that differs between "
+        f"Likely cause: {' and '.join(fields)} {verb} computed from something that differs between "
         "attempts (time, randomness, the order of a set, environment), or the code was changed "
         "while this invocation was in flight. Take such values from ctx.run, ctx.time, ctx.random "
         "or ctx.uuid."

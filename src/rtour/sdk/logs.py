@@ -29,9 +29,9 @@ class RestateLoggingFilter(logging.Filter):
             record.invocation = ""
             return True
         attempt = context.attempt
-        record.invocation_id = attempt.vm.start.debug_id
-        record.invocation_target = attempt.target
-        record.invocation = f"{record.invocation_target} {record.invocation_id} "
+        id_, target = attempt.vm.start.debug_id, attempt.target
+        record.invocation_id, record.invocation_target = id_, target
+        record.invocation = f"{target} {id_} "
         return not attempt.vm.replaying
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rtour.cli.frontpage import entries
-from rtour.cli.tree import Command, Group, load, root
+from rtour.cli.tree import Command, Group, load
 from tests.cli.fake_server import FakeServer
 
 # Brought by others, with tests of their own: they run servers, services and screens.
@@ -156,6 +156,3 @@ def furnish(server: FakeServer) -> None:
             "options": {"client.id": "x"},
         }
     )
-
-
-__all__ = ["CASES", "ELSEWHERE", "ENDLESS", "LOCAL", "RAW", "argv", "furnish", "leaves", "root"]

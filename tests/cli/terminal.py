@@ -28,7 +28,7 @@ class Stream(io.TextIOWrapper):
         """All that was written."""
         raw = self.buffer
         assert isinstance(raw, io.BytesIO)
-        return raw.getvalue().decode("utf-8")
+        return raw.getvalue().decode("utf-8", "backslashreplace")
 
 
 @dataclass

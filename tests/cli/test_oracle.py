@@ -204,6 +204,17 @@ def test_configuration(terminal: RealTerminal) -> None:
     assert changed["abort_timeout"] == "7m"
 
 
+def test_editing_without_a_change(terminal: RealTerminal) -> None:
+    """What an editor leaves as it is, is left as it is."""
+    for words in (
+        ["services", "config", "edit", "Greeter"],
+        ["kv", "edit", "CartObject", "Mary"],
+    ):
+        result = terminal.run(*words)
+        assert result.code == 0, result.err
+        assert "nothing to change" in result.err
+
+
 def test_registration(terminal: RealTerminal) -> None:
     """A known URL changes nothing, --force discovers it again, a dead one is a failure."""
     uri = terminal.site.uri

@@ -204,3 +204,13 @@ def test_text_format_has_one_row_per_line(terminal: Terminal) -> None:
     """A newline in a value cannot break the lines that scripts read."""
     look = Look(now=lambda: terminal.server.now, format=Format.TEXT)
     assert table(look, [Column("a", "A")], [{"a": "x\ny\tz"}]) == "x\\ny\\tz\n"
+
+
+def test_binary_results_are_not_touched(server: FakeServer, terminal: Terminal) -> None:
+    """Text gets its last newline; bytes that are no text come out as they are."""
+    import httpx
+
+    server.overrides["POST", "/Greeter/greet"] = lambda _: httpx.Response(
+        200, content=b"\xff\x00", headers={"x-restate-id": "inv_1"}
+    )
+    assert terminal.run("call", "Greeter/greet", "1").out == "\\xff\x00"

@@ -121,3 +121,11 @@ def test_token_is_sent_to_the_admin_alone_and_never_shown(terminal: Terminal) ->
     assert "authorization" not in ingress.headers
     for words in (["info"], ["config", "view"], ["info", "-o", "json"]):
         assert "s3cret" not in terminal.run(*words).out
+
+
+def test_ingress_is_the_one_that_the_server_advertises(terminal: Terminal) -> None:
+    """Naming the admin API is enough: `call` then goes to that server's own ingress."""
+    terminal.env["RESTATE_INGRESS_URL"] = ""
+    advertised = terminal.server.admin["/version"]["ingress_endpoint"]
+    terminal.run("call", "Greeter/greet", '"x"')
+    assert str(terminal.server.requests[-1].url) == f"{advertised}Greeter/greet"

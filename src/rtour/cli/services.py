@@ -230,7 +230,9 @@ async def _configure(
 
 
 def _text(value: object) -> str:
-    return {True: "true", False: "false", None: "unset"}.get(value, str(value))  # type: ignore[call-overload,no-any-return]
+    if value is None:
+        return "unset"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _configuration(session: Session, service: Service) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 import msgspec
 import typer
 
-from rtour.cli.diagnostics import CliError, ExitCode, Misuse
+from rtour.cli.diagnostics import CliError
 from rtour.cli.output import Look
 from rtour.cli.settings import Settings, resolve
 from rtour.cli.tree import Colour, Format, Options, TableStyle
@@ -92,6 +92,11 @@ class Session:
         async with Client(connection, transport=self.world.transport) as client:
             if admin:
                 await client.admin.version()
+            if not self.settings.ingress_guessed:
+                return await work(client)
+            advertised = await _advertised_ingress(client)
+        connection = msgspec.structs.replace(connection, ingress_url=advertised)
+        async with Client(connection, transport=self.world.transport) as client:
             return await work(client)
 
     def show(
@@ -119,7 +124,7 @@ class Session:
         self.world.stdout.flush()
 
     def emit_bytes(self, value: bytes) -> None:
-        """A payload: byte for byte into a pipe, harmless onto a terminal."""
+        """A payload: as it is into a pipe, text with a last newline, harmless onto a terminal."""
         if self.world.stdout.isatty():
             self.emit(shown(value.decode("utf-8", "backslashreplace"), newlines=True) + "\n")
             return
@@ -129,7 +134,8 @@ class Session:
         else:
             self.world.stdout.flush()
             buffer.write(value)
-        self.emit("" if value.endswith(b"\n") or not value else "\n")
+        if value and not value.endswith(b"\n") and _is_text(value):
+            self.emit("\n")
 
     def note(self, text: str) -> None:
         """Anything else, to stderr."""
@@ -193,6 +199,25 @@ def session_of(ctx: typer.Context) -> Session:
     return Session(options["world"], options)
 
 
+async def _advertised_ingress(client: Client) -> str:
+    """Who names only the admin API means the ingress of that server."""
+    from rtour.client import ClientError  # noqa: PLC0415
+
+    try:
+        version = await client.admin.version()
+    except ClientError:  # the command at hand will say what is wrong
+        return client.connection.ingress_url
+    return version.ingress_endpoint or client.connection.ingress_url
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _look(world: World, options: Mapping[str, Any]) -> Look:
     columns = options.get("columns") or ""
     return Look(
@@ -239,6 +264,3 @@ def _log_requests(stderr: TextIO, level: int) -> None:
     if level > 1:
         logging.getLogger("httpcore").addHandler(handler)
         logging.getLogger("httpcore").setLevel(logging.DEBUG)
-
-
-__all__ = ["ExitCode", "Misuse", "Session", "World", "real_world", "session_of"]

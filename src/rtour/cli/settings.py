@@ -49,6 +49,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     user_file: Path
     project_file: Path | None
 
+    @property
+    def ingress_guessed(self) -> bool:
+        """Whether only the admin API was named, so that the server must say where the other is."""
+        return self.ingress_url.origin == "default" and self.admin_url.origin != "default"
+
     def connection(self, options: Mapping[str, Any]) -> Connection:
         """How the client connects."""
         from rtour.client import Connection  # noqa: PLC0415

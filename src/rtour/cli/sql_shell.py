@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import readline
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,11 @@ from rtour.cli.settings import state_home
 from rtour.cli.sql import rows_text
 from rtour.cli.wording import plural
 from rtour.errors import RtourError
+
+try:
+    import readline
+except ImportError:  # Windows: no history and no completion, but a shell
+    readline = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from rtour.cli.session import Session
@@ -98,6 +102,8 @@ def completions(tables: dict[str, list[str]], line: str, text: str) -> list[str]
 
 
 def _prepare(history: Path, tables: dict[str, list[str]]) -> None:
+    if readline is None:
+        return
     if history.is_file():
         readline.read_history_file(history)
     readline.set_history_length(HISTORY_LENGTH)
@@ -112,6 +118,8 @@ def _prepare(history: Path, tables: dict[str, list[str]]) -> None:
 
 
 def _remember(history: Path) -> None:
+    if readline is None:
+        return
     history.parent.mkdir(parents=True, exist_ok=True)
     readline.write_history_file(history)
     # Queries may hold keys and names of customers.

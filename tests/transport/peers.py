@@ -19,7 +19,7 @@ from h2.settings import SettingCodes
 
 from rtour.server.transport import Endpoint, Exchange
 
-PATIENCE_S = 3.0
+PATIENCE_S = 30.0
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 OK = [(b":status", b"200"), (b"content-type", b"text/plain")]
 

@@ -127,9 +127,7 @@ class Server:
 
     def _build(self) -> None:
         settings, clock, random = self.settings, self._clock, self._random
-        sign: Callable[[str, str | None], Headers] = unsigned
-        if settings.request_identity_key_file:
-            sign = Signer(Path(settings.request_identity_key_file), clock).headers
+        sign = _signing(settings, clock)
         self._transport = self._given_transport or HttpTransport()
         self.processor = Processor(
             self.storage,
@@ -206,13 +204,19 @@ class Server:
             self._random,
             invocation=self.storage.view.invocation,
             query=QueryEndpoint(self.queries),
-            about=About(cluster_name=CLUSTER_NAME, ingress_url=self.ingress_url + "/"),
+            about=About(
+                cluster_name=CLUSTER_NAME,
+                ingress_url=self.ingress_url + "/",
+                protocol_v7=self.settings.protocol_v7,
+            ),
         )
         return Front(admin, self._front_limits)
 
     async def _start(self) -> None:
         """Recover, then open the ports: whoever is answered finds everything in place."""
         recovered = self._recover()
+        if self.settings.tracing_endpoint is not None:
+            log.warning("Spans are not exported yet: tracing_endpoint is without effect")
         await self._listen()
         self._go_on(recovered)
 
@@ -304,6 +308,15 @@ class Server:
         if hasattr(self, "_world"):
             await self._transport.close()
         self.storage.close()
+
+
+def _signing(settings: Settings, clock: Clock) -> Callable[[str, str | None], Headers]:
+    """How requests to deployments are signed. The public key is told, since services need it."""
+    if not settings.request_identity_key_file:
+        return unsigned
+    signer = Signer(Path(settings.request_identity_key_file), clock)
+    log.info("Requests to deployments are signed, their public key is %s", signer.key_id)
+    return signer.headers
 
 
 def _open(settings: Settings) -> SqliteStorage:

@@ -30,7 +30,7 @@ from rtour.server.web import Reply, Request, text_reply
 
 _log = logging.getLogger(__name__)
 
-# What clients may ask for by version; all of it is off here.
+# What clients may ask for by version; all of it is off here, but what `About` says.
 _FEATURES: Final = dict.fromkeys(
     (
         "invoker_yield",
@@ -57,6 +57,7 @@ class About(msgspec.Struct, frozen=True):
     version: str = "1.7.12"
     cluster_name: str = "localcluster"
     ingress_url: str = "http://127.0.0.1:8080/"
+    protocol_v7: bool = False
 
 
 class Query(Protocol):
@@ -136,7 +137,7 @@ class _ServerEndpoints:
                 min_admin_api_version=OLDEST,
                 max_admin_api_version=NEWEST,
                 ingress_endpoint=self._about.ingress_url,
-                features=_FEATURES,
+                features=_FEATURES | {"protocol_v7": self._about.protocol_v7},
             )
         )
 

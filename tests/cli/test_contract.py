@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from rich.cells import cell_len
 
 from tests.cli.commands import CASES, ENDLESS, LOCAL, RAW, argv, furnish, leaves, samples
 from tests.cli.fake_server import FakeServer
@@ -104,6 +105,19 @@ def test_text_has_no_header(terminal: Terminal, name: str) -> None:
     assert result.code == 0, result.err
     assert not result.out.startswith(("ID", "NAME", "SERVICE"))
     assert "\x1b" not in result.out
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_80_columns_are_enough(terminal: Terminal, name: str) -> None:
+    """On a terminal of 80 columns nothing is wider, and without colours nothing is escaped."""
+    terminal.env["NO_COLOR"] = "1"
+    words = [*argv(terminal.server, name), "--quiet"]
+    if name == "config add-environment":
+        words += ["--admin-url", "http://staging:9070"]
+    result = terminal.run(*words, tty=True)
+    assert result.code == 0, result.err
+    assert "\x1b" not in result.out
+    assert max(map(cell_len, result.out.splitlines()), default=0) <= 80
 
 
 @pytest.mark.parametrize("name", REMOTE)

@@ -93,6 +93,15 @@ def test_import_is_light() -> None:
     assert done.stdout.splitlines() == ["[]", "[]"]
 
 
+def test_examples_that_import_hypercorn_run() -> None:
+    """They use `hypercorn.asyncio` without importing it, as works with the official SDK."""
+    program = "import hypercorn, rtour; rtour.app([]); print(callable(hypercorn.asyncio.serve))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert done.stdout.strip() == "True"
+
+
 def test_the_state_machine_knows_no_io() -> None:
     """`rtour.sdk.vm` imports nothing that touches the world."""
     program = (

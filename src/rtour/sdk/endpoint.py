@@ -13,7 +13,9 @@ from __future__ import annotations
 import functools
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -203,4 +205,8 @@ def app(
     endpoint.identity_key(*(identity_keys or ()))
     if journal_value_codec is not None:
         endpoint.set_journal_value_codec(journal_value_codec)
+    if "hypercorn" in sys.modules:
+        # Published examples `import hypercorn` and use `hypercorn.asyncio`, which the official SDK
+        # happens to import; they shall run here, too.
+        import_module("hypercorn.asyncio")
     return endpoint.app()

@@ -23,7 +23,7 @@ class CommitIn(enum.StrEnum):
 class SqliteSettings(Struct):
     commit_in: CommitIn = CommitIn.FASTER
     slow_commit_ms: float = 1.0
-    """A disk whose commits take longer on average is slow."""
+    """A disk that is waited for longer than this on average is slow."""
     sync: bool = True
     """Off, a crash of the machine (not of the process) loses the last commits."""
     cache_items: int = 20_000

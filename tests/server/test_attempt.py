@@ -525,3 +525,21 @@ def test_a_pause_asked_for_before_a_restart_takes_hold_after_it() -> None:
         assert after.transport.waiting == 0
 
     on_rig(scenario)
+
+
+def test_what_comes_before_the_exchange_is_open_goes_into_the_request() -> None:
+    """A signal and a pause that follow the start at once: the SDK gets the one, then the end."""
+
+    async def scenario(rig: Rig) -> None:
+        id_, _ = rig.invoke(greeter())
+        await asyncio.sleep(0)  # the three come in one batch
+        rig.processor.propose(SignalCommand(id_, 17, Value(b"s")))
+        rig.processor.propose(Pause(id_, 0))
+        exchange = await rig.attempt()
+        await opening(exchange)
+        assert await exchange.hear() == m.Notification(MessageType.SIGNAL, 17, Value(b"s"))
+        assert await exchange.hear() is None
+        exchange.say(m.Suspension(awaiting(1)))
+        assert await rig.status(id_) is Status.PAUSED
+
+    on_rig(scenario)

@@ -75,12 +75,10 @@ class Attempt:
         path = f"/invoke/{target.service}/{target.handler}"
         self._arm()
         try:
+            body = self._first_bytes() + b"".join(self._early)
+            self._early.clear()
             exchange = await self._world.transport.open(
-                route.endpoint,
-                path,
-                self._headers(path),
-                body=self._first_bytes(),
-                end=not self.input_open,
+                route.endpoint, path, self._headers(path), body=body, end=not self.input_open
             )
             self._exchange = exchange
             if self._cancelled:

@@ -16,6 +16,7 @@ from rtour.server.web import Reply, Request
 from tests.simulation.faults import Faults
 from tests.simulation.life import Dead, Life, body, header, is_refusal
 from tests.simulation.linear import Operation
+from tests.simulation.services import NAPS
 
 PATIENCE_S = 8.0
 
@@ -51,6 +52,7 @@ class Told(msgspec.Struct):
     """Operations on counters that were acknowledged."""
     maybe_counted: set[str] = set()
     moved: set[str] = set()
+    noted: set[str] = set()
     gates: dict[str, list[str]] = {}
     """By key: who was told to have opened it."""
     effects: list[tuple[str, int]] = []
@@ -68,6 +70,7 @@ class Client:
         self._ops = count(1)
         self._ticks = count()
         self.rooms: list[str] = []
+        self._asked: dict[str, tuple[str, Any]] = {}
 
     async def run(self, errands: int) -> None:
         kinds: list[Callable[[str], Awaitable[None]]] = [
@@ -76,7 +79,10 @@ class Client:
             *[self._write, self._swap, self._read] * 2,
             *[self._move] * 3,
             *[self._hold] * 2,
+            self._note,
+            self._note,
             self._wait,
+            self._spread,
             self._spread,
             self._refuse,
             self._gate,
@@ -134,9 +140,17 @@ class Client:
                 await asyncio.sleep(min(0.1 * turn, 3))
                 continue
             self._remember(reply, path)
+            if key is not None:
+                self._asked[key] = (path, ask)
             if self._random.random() < 0.8:
                 return reply
         raise AssertionError
+
+    async def ask_again(self) -> None:
+        """Much later, but within retention: whatever had a key has the same answer."""
+        for key, (path, ask) in list(self._asked.items()):
+            if not path.endswith("/send"):
+                await self._insist(path, ask, key)
 
     def _remember(self, reply: Reply, path: str) -> None:
         """A response once given never changes."""
@@ -266,15 +280,21 @@ class Client:
         if self._random.random() < 0.5:
             await self._insist(f"/restate/attach/{self._random.choice(ids)}", None, None, "GET")
 
+    async def _note(self, op: str) -> None:
+        """A send that was accepted is carried out."""
+        await self._insist("/Ledger/book/note/send", op, op)
+        self._told.noted.add(op)
+
     async def _wait(self, op: str) -> None:
         if self._value(await self._insist("/Errands/wait", op, op), "/Errands/wait") != op:
             self._host.fail(f"{op} was woken with another's value")
 
     async def _spread(self, op: str) -> None:
         answer = self._value(await self._insist("/Errands/spread", op, op), "/Errands/spread")
-        if answer[:3] != [300, 20, 0]:
+        naps, runs = answer[: len(NAPS)], answer[len(NAPS) :]
+        if naps != list(NAPS):
             self._host.fail(f"{op} got the wrong results of its calls: {answer}")
-        self._told.effects += [(op, number) for number in answer[3:]]
+        self._told.effects += [(op, number) for number in runs]
 
     async def _refuse(self, op: str) -> None:
         reply = await self._insist("/Errands/refuse", op, op)

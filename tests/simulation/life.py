@@ -107,10 +107,11 @@ class Life(Server):
         try:
             return await task
         except asyncio.CancelledError:
-            if self.dead:
-                raise Dead from None
-            task.cancel()  # the client went away
-            raise
+            client = asyncio.current_task()
+            assert client is not None
+            if client.cancelling():  # the client itself goes away
+                raise
+            raise Dead from None
         finally:
             self._callers.pop(task, None)
 
@@ -174,6 +175,7 @@ class Life(Server):
         """Stop what still turns in this process's memory."""
         await self._tasks.cancel_all()
         await self.invoker.stop()
+        self._mortal.close()
 
 
 def is_refusal(reply: Reply) -> bool:

@@ -24,6 +24,7 @@ from tests.simulation.faults import Faults
 
 COUNTERS = "http://counters/"
 ERRANDS = "http://errands/"
+NAPS = (300, 70, 40, 20, 0)
 
 
 class Host(Protocol):
@@ -218,9 +219,11 @@ def _errands(outside: Outside) -> rtour.Service:
     @errands.handler()
     async def spread(ctx: rtour.Context, op: str) -> list[int]:
         """Calls, runs and sleeps side by side."""
-        naps = [ctx.service_call(nap, arg=delay) for delay in (300, 20, 0)]
+        naps = [ctx.service_call(nap, arg=delay) for delay in NAPS]
         runs = [ctx.run(f"run {i}", outside.effect(op, ERRANDS), type_hint=int) for i in range(2)]
+        outside.may_raise()
         await rtour.gather(*naps, *runs, ctx.sleep(ms(50)))
+        outside.may_raise()
         await rtour.select(nap=ctx.service_call(nap, arg=5_000), time=ctx.sleep(ms(80)))
         return [*[await one for one in naps], *[await one for one in runs]]
 

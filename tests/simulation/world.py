@@ -11,10 +11,12 @@ import contextlib
 import hashlib
 import json
 import logging
+import tempfile
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 from unittest import mock
 
 import msgspec
@@ -34,7 +36,11 @@ from tests.simulation.invariants import Watch, leftovers, unfinished
 from tests.simulation.life import CLEANUP_MS, RETENTION_MS, Life, settings
 from tests.simulation.linear import counter, linearizable, register
 from tests.simulation.network import Process, Wire
+from tests.simulation.sqlite_disk import SqliteDisk
 
+Storing = Literal["memory", "sqlite"]
+
+SQLITE_EVERY = 8
 SAFETY_S = 60.0
 LIVENESS_S = 600.0
 CRASHES_MAX = 40
@@ -68,7 +74,7 @@ class Wrong(Exception):  # noqa: N818
 class World:
     """Everything of one seed. Also the host that disk, network, life and clients know."""
 
-    def __init__(self, seed: int, true: virtual_time.VirtualClock) -> None:
+    def __init__(self, seed: int, true: virtual_time.VirtualClock, folder: Path | None) -> None:
         random = Random(seed)
         self._random = random
         self._dice = Random(random.getrandbits(64))
@@ -84,7 +90,8 @@ class World:
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(self._uncaught)
         self._wrong: asyncio.Future[None] = self._loop.create_future()
-        self.disk = Disk(self, Random(random.getrandbits(64)), Watch(self.clock, self.fail))
+        self._folder = folder
+        self.disk = self._make_disk(Random(random.getrandbits(64)))
         self.outside = services.Outside(self, Random(random.getrandbits(64)))
         self.outside.die = self._kill_process
         endpoints = services.build(self.outside)
@@ -95,6 +102,12 @@ class World:
         self.clients = [
             Client(name, self, self.told, Random(random.getrandbits(64))) for name in names
         ]
+
+    def _make_disk(self, random: Random) -> Disk:
+        watch = Watch(self.clock, self.fail)
+        if self._folder is None:
+            return Disk(self, random, watch)
+        return SqliteDisk(self, random, watch, self._folder)
 
     # --- host ------------------------------------------------------------------------------------
 
@@ -155,12 +168,12 @@ class World:
         play = self._loop.create_task(self._play())
         with self._listening():
             await asyncio.wait((play, self._wrong), return_when=asyncio.FIRST_COMPLETED)
-            if play.done():
-                error = play.exception()
-                if error is not None:
-                    self.fail(f"{type(error).__name__}: {error}")
-            else:
+            if not play.done():
                 play.cancel()
+            elif (error := play.exception()) is not None:
+                self.fail(f"{type(error).__name__}: {error}")
+        if self.life is not None:
+            self.life.die()
 
     async def _play(self) -> None:
         self._start()
@@ -180,6 +193,8 @@ class World:
         self.faults = CALM
         await self._everything_ends(work)
         self._check_told()
+        await asyncio.sleep(RETENTION_MS / 2000)
+        await asyncio.gather(*(client.ask_again() for client in self.clients))
         await asyncio.sleep((2 * RETENTION_MS + 2 * CLEANUP_MS) / 1000)
         left = leftovers(self.disk.durable)
         if left:
@@ -279,6 +294,16 @@ class World:
             logger.propagate = propagate
             logger.removeHandler(listener)
 
+    def report(self) -> Report:
+        return Report(
+            seed=self.seed,
+            faults=self._mix,
+            violations=tuple(self.violations),
+            digest=hashlib.sha256("\n".join(self.trace).encode()).hexdigest(),
+            crashes=self.crashes,
+            trace=tuple(self.trace),
+        )
+
     def _state(self, service: str, key: str, name: str) -> list[str]:
         raw = self.disk.durable.states.get((service, key), {}).get(name.encode(), b"[]")
         lines: list[str] = json.loads(raw)
@@ -290,6 +315,7 @@ class World:
         done = [op for key in "ABC" for op in self._state("Counter", key, "log")]
         self._once_each("counted", done, told.counted, told.maybe_counted)
         notes = {f"{op} {what}" for op in told.moved for what in ("begun", "later", "done")}
+        notes |= told.noted
         self._once_each("noted", self._state("Ledger", "book", "lines"), notes, set())
         for key, history in sorted(told.counters.items()):
             if not linearizable(history, counter, 0):
@@ -317,27 +343,25 @@ def _shown(history: list[Any]) -> str:
     return "; ".join(f"{o.kind}{o.argument}={o.result}@{o.called}-{o.returned}" for o in history)
 
 
-def simulate(seed: int) -> Report:
-    """Make the world of a seed and look on until its end."""
+def simulate(seed: int, disk: Storing | None = None) -> Report:
+    """Make the world of a seed and look on until its end; one in eight runs on SQLite."""
+    if disk is None:
+        disk = "memory" if seed % SQLITE_EVERY else "sqlite"
     worlds: list[World] = []
 
     async def main(clock: virtual_time.VirtualClock) -> None:
-        world = World(seed, clock)
+        world = World(seed, clock, folder if disk == "sqlite" else None)
         worlds.append(world)
         with mock.patch.object(rtour.sdk.attempt, "_CLOCK", world.clock):
             await world.run()
 
-    try:
-        virtual_time.run(main)
-    except virtual_time.Deadlock as error:
-        worlds[0].fail(str(error))
-    world = worlds[0]
-    digest = hashlib.sha256("\n".join(world.trace).encode()).hexdigest()
-    return Report(
-        seed=seed,
-        faults=world._mix,
-        violations=tuple(world.violations),
-        digest=digest,
-        crashes=world.crashes,
-        trace=tuple(world.trace),
-    )
+    memory = Path("/dev/shm")  # a disk in memory, where there is one
+    with tempfile.TemporaryDirectory(
+        dir=memory if memory.is_dir() else None, prefix="rtour-world-"
+    ) as name:
+        folder = Path(name)
+        try:
+            virtual_time.run(main)
+        except virtual_time.Deadlock as error:
+            worlds[0].fail(str(error))
+    return worlds[0].report()

@@ -1,0 +1,120 @@
+"""The server and its services as processes, and what is done to them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from tests.conformance.processes import Child, free_port
+from tests.conformance.servers import rtour_binary
+from tests.conformance.waiting import eventually
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+QUICK = {
+    "RTOUR_RETRY_INITIAL_INTERVAL": "20ms",
+    "RTOUR_RETRY_MAX_INTERVAL": "200ms",
+    "RTOUR_LOG_LEVEL": "error",
+}
+
+
+class Victim:
+    """One data folder, its server over many lives, and the services it calls."""
+
+    def __init__(self, folder: Path, data: Path | None = None) -> None:
+        self.folder = folder
+        self.data = data or folder / "data"
+        self.effects = folder / "effects.log"
+        self.effects.touch()
+        self.ingress_port, self._admin_port, self._service_port = (free_port() for _ in range(3))
+        self._server: Child | None = None
+        self._services: Child | None = None
+
+    @property
+    def database(self) -> Path:
+        return self.data / "rtour.db"
+
+    async def start_services(self) -> None:
+        command = [sys.executable, "-m", "tests.torture.services", str(self._service_port)]
+        log = self.folder / "services.log"
+        self._services = Child([*command, str(self.effects)], log, {}, REPOSITORY)
+        await self._healthy(self._service_port, "/health")
+
+    async def start(self, env: dict[str, str] | None = None, *, files: int | None = None) -> None:
+        """Start the server, maybe with few file descriptors, and wait until it answers."""
+        ports = ["--ingress-port", str(self.ingress_port), "--admin-port", str(self._admin_port)]
+        command = [str(rtour_binary()), "server", "--data", str(self.data), *ports]
+        command += ["--pg-port", "off"]
+        if files is not None:
+            command = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *command]
+        self._server = Child(command, self.folder / "server.log", QUICK | (env or {}))
+        await self._healthy(self._admin_port, "/health")
+
+    async def register(self) -> None:
+        body = {"uri": f"http://127.0.0.1:{self._service_port}"}
+        async with httpx.AsyncClient(timeout=30) as client:
+            url = f"http://127.0.0.1:{self._admin_port}/deployments"
+            (await client.post(url, json=body)).raise_for_status()
+
+    async def _healthy(self, port: int, path: str) -> None:
+        async def ask() -> bool:
+            assert self._server is None or self._server.running, self.log()
+            try:
+                async with httpx.AsyncClient() as client:
+                    answer = await client.get(f"http://127.0.0.1:{port}{path}")
+            except httpx.TransportError:
+                return False
+            return answer.status_code == 200
+
+        await eventually(f"port {port} answers", ask, within_s=60)
+
+    @property
+    def running(self) -> bool:
+        return self._server is not None and self._server.running
+
+    def kill(self) -> None:
+        """SIGKILL, at once."""
+        assert self._server is not None
+        self._server.kill()
+        self._server = None
+
+    def signal(self, number: signal.Signals) -> None:
+        """A signal to the server's whole process group."""
+        assert self._server is not None
+        os.killpg(self._server._process.pid, number)
+
+    def stop(self) -> None:
+        for child in (self._server, self._services):
+            if child is not None:
+                child.stop()
+        self._server = self._services = None
+
+    async def ended(self) -> None:
+        """Wait until the server has ended by itself."""
+
+        async def ask() -> bool:
+            return not self.running
+
+        await eventually("the server ends", ask, within_s=60)
+        self.kill()
+
+    def log(self) -> str:
+        return (self.folder / "server.log").read_text(errors="replace")[-3000:]
+
+
+def disk_faults(folder: Path) -> dict[str, str] | None:
+    """What preloads `fault.c`; None where there is no compiler."""
+    compiler = shutil.which("cc")
+    if compiler is None or sys.platform != "linux":
+        return None
+    library = folder / "fault.so"
+    source = Path(__file__).with_name("fault.c")
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"], check=True
+    )
+    return {"LD_PRELOAD": str(library)}

@@ -25,7 +25,8 @@ BUCKETS: Final = 512
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CODEC_VERSION: Final = "1"
 _WIDTHS: Final = {8: 11, 16: 22}  # characters a number of so many bytes takes
-# Two characters at a time: ids are made and read for every invocation.
+# Ten characters fit a machine word, and go two at a time: ids are made for every invocation.
+_TEN: Final = 62**10
 _PAIRS: Final = [first + second for first in _ALPHABET for second in _ALPHABET]
 _PAIR_VALUES: Final = {pair: value for value, pair in enumerate(_PAIRS)}
 _PREFIXES: Final = frozenset({"inv", "dp", "sub", "snap", "sign", "prom", "mut", "vq"})
@@ -37,27 +38,42 @@ _PREFIXES: Final = frozenset({"inv", "dp", "sub", "snap", "sign", "prom", "mut",
 def b62_encode(number: int, size: int) -> str:
     """A number of `size` bytes; its bytes are swapped first, as Restate does."""
     rest = int.from_bytes(number.to_bytes(size, "big"), "little")
-    pairs = []
-    while rest:
-        rest, pair = divmod(rest, 3844)
-        pairs.append(_PAIRS[pair])
-    width = _WIDTHS[size]
-    return "".join(reversed(pairs)).rjust(width, "0")[-width:]
+    if size == 8:
+        first, last = divmod(rest, _TEN)
+        return _ALPHABET[first] + _ten_characters(last)
+    first, last = divmod(rest, _TEN)
+    first, middle = divmod(first, _TEN)
+    return _PAIRS[first] + _ten_characters(middle) + _ten_characters(last)
+
+
+def _ten_characters(number: int) -> str:
+    number, fifth = divmod(number, 3844)
+    number, fourth = divmod(number, 3844)
+    number, third = divmod(number, 3844)
+    first, second = divmod(number, 3844)
+    return _PAIRS[first] + _PAIRS[second] + _PAIRS[third] + _PAIRS[fourth] + _PAIRS[fifth]
 
 
 def b62_decode(text: str, size: int) -> int:
     """The number written by `b62_encode`."""
-    if len(text) % 2:
-        text = "0" + text
-    number = 0
     try:
-        for at in range(0, len(text), 2):
-            number = number * 3844 + _PAIR_VALUES[text[at : at + 2]]
+        if size == 8:
+            number = _PAIR_VALUES["0" + text[0]] * _TEN + _ten_values(text[1:])
+        else:
+            number = _PAIR_VALUES[text[:2]] * _TEN + _ten_values(text[2:12])
+            number = number * _TEN + _ten_values(text[12:])
     except KeyError:
         raise InvalidId("base62 decode error") from None
     if number >> (8 * size):
         raise InvalidId("base62 decode error")
     return int.from_bytes(number.to_bytes(size, "little"), "big")
+
+
+def _ten_values(text: str) -> int:
+    values = _PAIR_VALUES
+    number = values[text[0:2]] * 3844 + values[text[2:4]]
+    number = (number * 3844 + values[text[4:6]]) * 3844 + values[text[6:8]]
+    return number * 3844 + values[text[8:10]]
 
 
 def _payload(text: str, prefix: str) -> str:
@@ -221,9 +237,10 @@ def ulid_time_ms(uuid: int) -> int:
 def random_seed(id_bytes: bytes) -> int:
     """The seed of an invocation's random numbers: the same for all its attempts.
 
-    Restate's own is another hash of the same bytes; SDKs only need it to be stable.
+    The last half of its uuid, which is random or a hash. Restate's own is another function of the
+    same bytes; SDKs only need it to be stable.
     """
-    return _xxh3(id_bytes)
+    return int.from_bytes(id_bytes[16:], "big")
 
 
 def state_version(state: dict[bytes, bytes]) -> str:

@@ -190,13 +190,13 @@ async def test_a_long_replay_lets_others_have_a_turn() -> None:
     task.cancel()
 
 
-# --- what has no order -----------------------------------------------------------------------
+# --- what has no order (clocks here are real, and longer than any turn) -----------------------------------------------------------------------
 
 
 @service.handler()
 async def wall_clock(ctx: rtour.Context) -> str:
     try:
-        async with asyncio.timeout(0.001):
+        async with asyncio.timeout(0.05):
             await ctx.awakeable()[1]
     except TimeoutError:
         ctx.service_send(gathers)
@@ -205,14 +205,14 @@ async def wall_clock(ctx: rtour.Context) -> str:
 
 @service.handler()
 async def waits_for(ctx: rtour.Context) -> str:
-    await asyncio.wait_for(ctx.awakeable()[1], 0.001)
+    await asyncio.wait_for(ctx.awakeable()[1], 0.05)
     return "went on"
 
 
 @service.handler()
 async def outside(ctx: rtour.Context) -> str:
     async def elsewhere() -> None:
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)
         ctx.service_send(gathers)
 
     async with asyncio.TaskGroup() as group:

@@ -20,7 +20,6 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
-from weakref import WeakSet
 
 from rtour.sdk.exceptions import CancelledError, SdkInternalException, SuspendedException
 from rtour.sdk.vm import VM, Progress, Tree
@@ -55,7 +54,7 @@ class Pump:
 
     def __init__(self, vm: VM, flush: Callable[[], None], start_runs: Callable[[], None]) -> None:
         self.vm = vm
-        self.tasks: WeakSet[asyncio.Task[object]] = WeakSet()
+        self.tasks: set[asyncio.Task[object]] = set()
         """Tasks other than the handler's own that have used the context."""
         self._flush = flush
         self._start_runs = start_runs
@@ -111,7 +110,8 @@ class Pump:
             return
         waiter = _Waiter(awaited, self._loop.create_future())
         self._waiters.append(waiter)
-        vm.about_to_wait([waiter.awaited.tree() for waiter in self._waiters])
+        if not self._alone:
+            vm.about_to_wait([waiter.awaited.tree() for waiter in self._waiters])
         self._flush()
         self._tick_soon()
         try:

@@ -9,16 +9,16 @@ import pytest
 from msgspec.structs import replace
 
 from rtour.engine.actions import Finished, NotReady, Outcome, StartAttempt, Verdict
-from rtour.engine.commands import Cancel, GetOutput, Kill, Pause, Resume
+from rtour.engine.commands import Cancel, GetOutput, Invoke, Kill, Pause, Purge, Resume
 from rtour.engine.commands import Signal as SignalCommand
-from rtour.engine.model import RequestSink, Status
+from rtour.engine.model import FromIngress, RequestSink, Status
 from rtour.ids import awakeable_id, invocation_id_to_bytes
 from rtour.protocol import messages as m
 from rtour.protocol.framing import frame
 from rtour.protocol.messages import Combinator, End, Future, MessageType, Output, Value
 from rtour.server.transport import ConnectFailed, StreamLost
 from rtour.storage.memory import MemoryStorage
-from tests.server.rig import Rig, counter, greeter
+from tests.server.rig import RETENTION_MS, Rig, counter, greeter
 from tests.server.scripted import ScriptedExchange
 from tests.virtual_time import VirtualClock, run
 
@@ -541,5 +541,25 @@ def test_what_comes_before_the_exchange_is_open_goes_into_the_request() -> None:
         assert await exchange.hear() is None
         exchange.say(m.Suspension(awaiting(1)))
         assert await rig.status(id_) is Status.PAUSED
+
+    on_rig(scenario)
+
+
+def test_a_killed_attempt_cannot_write_into_the_next_life_of_its_id() -> None:
+    """Ids of idempotent calls return: what a killed attempt still says is not the new one's."""
+
+    async def scenario(rig: Rig) -> None:
+        id_, _ = rig.invoke(greeter())
+        old = await rig.attempt()
+        await rig.settled()
+        again = Invoke(id_, greeter(), FromIngress(), completion_retention_ms=RETENTION_MS)
+        rig.processor.propose(Kill(id_))
+        rig.processor.propose(Purge(id_))
+        rig.processor.propose(again)
+        old.say(m.Run(1, "old"))
+        await rig.settled()
+        stored = rig.storage.view.invocation(id_)
+        assert stored is not None
+        assert stored.journal_length == 1
 
     on_rig(scenario)

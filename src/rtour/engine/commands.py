@@ -74,6 +74,11 @@ class Callee(Struct):
     fresh: bool = False
 
 
+# Reports of attempts say which life of their id they are about, by the invocation's number: ids of
+# idempotent calls and workflows return, and a killed attempt may still be talking.
+ANY_LIFE = 0
+
+
 class StoreEntry(Struct):
     """Attempt `attempt` sent its next command entry.
 
@@ -95,6 +100,7 @@ class StoreEntry(Struct):
     resolved_id: str | None = None
     clock_offset_ms: int = 0
     ack: bool = False
+    number: int = ANY_LIFE
 
 
 class ProposeRun(Struct):
@@ -106,6 +112,7 @@ class ProposeRun(Struct):
     result: Value | Failure
     deployment_id: str
     protocol_version: int
+    number: int = ANY_LIFE
 
 
 class AttemptSuspended(Struct):
@@ -119,6 +126,7 @@ class AttemptSuspended(Struct):
     attempt: int
     awaiting: Future
     delivered: int
+    number: int = ANY_LIFE
 
 
 class AttemptFailed(Struct):
@@ -132,6 +140,7 @@ class AttemptFailed(Struct):
     error: AttemptError
     delay_ms: int
     repeated: bool = False
+    number: int = ANY_LIFE
 
 
 class AttemptExhausted(Struct):
@@ -142,6 +151,7 @@ class AttemptExhausted(Struct):
     error: AttemptError
     pause: bool
     repeated: bool = False
+    number: int = ANY_LIFE
 
 
 class AttemptPaused(Struct):
@@ -149,6 +159,7 @@ class AttemptPaused(Struct):
 
     id: str
     attempt: int
+    number: int = ANY_LIFE
 
 
 class AttemptEnded(Struct):
@@ -156,6 +167,18 @@ class AttemptEnded(Struct):
 
     id: str
     attempt: int
+    number: int = ANY_LIFE
+
+
+AttemptReport = (
+    StoreEntry
+    | ProposeRun
+    | AttemptSuspended
+    | AttemptFailed
+    | AttemptExhausted
+    | AttemptPaused
+    | AttemptEnded
+)
 
 
 class Complete(Struct):

@@ -76,7 +76,7 @@ class Step:
 
 
 def on_store_entry(view: View, record: Record, command: StoreEntry) -> Decision:
-    invocation = current(view, command.id, command.attempt)
+    invocation = current(view, command)
     if invocation is None or command.command_index != invocation.commands:
         return Decision()
     step = Step(view, record, command, _pin(invocation, command))
@@ -96,7 +96,7 @@ def on_store_entry(view: View, record: Record, command: StoreEntry) -> Decision:
 def on_propose_run(view: View, record: Record, command: ProposeRun) -> Decision:
     """The result of a side effect becomes an entry; from now on it is replayed, not run."""
     decision = Decision()
-    invocation = current(view, command.id, command.attempt)
+    invocation = current(view, command)
     if invocation is not None:
         decision.put(
             notify(

@@ -8,10 +8,12 @@ from rtour.engine import awaiting
 from rtour.engine.actions import Accepted, Finished, SetTimer
 from rtour.engine.changes import AppendEvent, DeleteInvocation, DeleteJournal, DeleteTimer, PutTimer
 from rtour.engine.commands import (
+    ANY_LIFE,
     AttemptEnded,
     AttemptExhausted,
     AttemptFailed,
     AttemptPaused,
+    AttemptReport,
     AttemptSuspended,
     FireTimer,
     Invoke,
@@ -141,17 +143,19 @@ def on_fire_timer(view: View, record: Record, command: FireTimer) -> Decision:
 # --- reports of attempts -------------------------------------------------------------------------
 
 
-def current(view: View, id: str, attempt: int) -> Invocation | None:  # noqa: A002
-    """The invocation, if `attempt` is the one whose reports count: the fence."""
-    invocation = view.invocation(id)
+def current(view: View, report: AttemptReport) -> Invocation | None:
+    """The invocation, if the report is of the attempt that counts: the fence."""
+    invocation = view.invocation(report.id)
     if invocation is None or invocation.status is not Status.INVOKED:
         return None
-    return invocation if invocation.attempt == attempt else None
+    if report.number not in {ANY_LIFE, invocation.number}:
+        return None
+    return invocation if invocation.attempt == report.attempt else None
 
 
 def on_attempt_suspended(view: View, record: Record, command: AttemptSuspended) -> Decision:
     decision = Decision()
-    invocation = current(view, command.id, command.attempt)
+    invocation = current(view, command)
     if invocation is None:
         return decision
     rest = _still_awaited(view, invocation, command.awaiting, command.delivered)
@@ -186,7 +190,7 @@ def _still_awaited(
 
 def on_attempt_failed(view: View, record: Record, command: AttemptFailed) -> Decision:
     decision = Decision()
-    invocation = current(view, command.id, command.attempt)
+    invocation = current(view, command)
     if invocation is None:
         return decision
     if not command.repeated:
@@ -202,7 +206,7 @@ def on_attempt_failed(view: View, record: Record, command: AttemptFailed) -> Dec
 
 def on_attempt_exhausted(view: View, record: Record, command: AttemptExhausted) -> Decision:
     decision = Decision()
-    invocation = current(view, command.id, command.attempt)
+    invocation = current(view, command)
     if invocation is None:
         return decision
     error = command.error
@@ -217,7 +221,7 @@ def on_attempt_exhausted(view: View, record: Record, command: AttemptExhausted) 
 
 def on_attempt_paused(view: View, record: Record, command: AttemptPaused) -> Decision:
     decision = Decision()
-    invocation = current(view, command.id, command.attempt)
+    invocation = current(view, command)
     if invocation is not None and invocation.pause_requested:
         pause(decision, record.at, invocation, None)
     return decision
@@ -225,7 +229,7 @@ def on_attempt_paused(view: View, record: Record, command: AttemptPaused) -> Dec
 
 def on_attempt_ended(view: View, record: Record, command: AttemptEnded) -> Decision:
     decision = Decision()
-    invocation = current(view, command.id, command.attempt)
+    invocation = current(view, command)
     if invocation is not None:
         finish(view, record, invocation, _output(view, invocation), decision)
     return decision

@@ -280,6 +280,7 @@ class Attempt:
                 callee=resolved.callee,
                 resolved_id=resolved.id,
                 ack=received.ack_requested,
+                number=self.invocation.number,
             )
         )
         self._command_index += 1
@@ -301,6 +302,7 @@ class Attempt:
                 result=message.result,
                 deployment_id=self.route.deployment_id,
                 protocol_version=self.route.protocol_version,
+                number=self.invocation.number,
             )
         )
 

@@ -137,7 +137,7 @@ class Invoker:
         activation.attempt = None
         if invocation.pause_requested:  # asked for before a restart of the server
             del self._active[invocation.id]
-            self._world.propose(AttemptPaused(invocation.id, invocation.attempt))
+            self._world.propose(AttemptPaused(invocation.id, invocation.attempt, invocation.number))
         elif action.delay_ms:
             activation.next_retry_at = self._world.clock.now_ms() + action.delay_ms
             loop = asyncio.get_running_loop()
@@ -187,7 +187,8 @@ class Invoker:
             activation.attempt.close_input()
         else:
             self._drop(self._active.pop(action.id))
-            self._world.propose(AttemptPaused(action.id, activation.invocation.attempt))
+            invocation = activation.invocation
+            self._world.propose(AttemptPaused(invocation.id, invocation.attempt, invocation.number))
 
     def _drop(self, activation: Activation | None) -> None:
         """Forget an activation; its attempt, if any, breaks off and reports nothing."""
@@ -219,7 +220,7 @@ class Invoker:
             attempt = self._prepare(activation)
         except AttemptFailure as error:
             self._release_slot()
-            self._failed(activation, activation.invocation.attempt, error)
+            self._failed(activation, error)
             return
         self._tasks.spawn(self._attempt(activation, attempt), f"attempt {activation.invocation.id}")
 
@@ -240,7 +241,6 @@ class Invoker:
 
     async def _attempt(self, activation: Activation, attempt: Attempt) -> None:
         """Run one attempt and report how it went, unless it is no longer the current one."""
-        number = attempt.invocation.attempt
         outcome: Ended | Suspended | AttemptFailure
         try:
             outcome = await attempt.run()
@@ -261,7 +261,7 @@ class Invoker:
         ):
             return
         self._note_progress(activation, attempt)
-        self._report(activation, attempt, number, attempt.timed_out() or outcome)
+        self._report(activation, attempt, attempt.timed_out() or outcome)
 
     def _note_progress(self, activation: Activation, attempt: Attempt) -> None:
         if attempt.commands:
@@ -272,26 +272,33 @@ class Invoker:
         self,
         activation: Activation,
         attempt: Attempt,
-        number: int,
         outcome: Ended | Suspended | AttemptFailure,
     ) -> None:
-        id_ = attempt.invocation.id
+        invocation = attempt.invocation
         activation.attempt = None
         match outcome:
             case Ended():
-                log.debug("Ended", extra={"invocation": attempt.invocation})
-                del self._active[id_]
-                self._routes.learn(attempt.invocation, attempt, suspended=False)
-                self._world.propose(AttemptEnded(id_, number))
-            case Suspended():
-                log.debug("Suspended", extra={"invocation": attempt.invocation})
-                del self._active[id_]
-                self._routes.learn(attempt.invocation, attempt, suspended=True)
+                log.debug("Ended", extra={"invocation": invocation})
+                del self._active[invocation.id]
+                self._routes.learn(invocation, attempt, suspended=False)
                 self._world.propose(
-                    AttemptSuspended(id_, number, outcome.awaiting_on, outcome.delivered)
+                    AttemptEnded(invocation.id, invocation.attempt, invocation.number)
+                )
+            case Suspended():
+                log.debug("Suspended", extra={"invocation": invocation})
+                del self._active[invocation.id]
+                self._routes.learn(invocation, attempt, suspended=True)
+                self._world.propose(
+                    AttemptSuspended(
+                        invocation.id,
+                        invocation.attempt,
+                        outcome.awaiting_on,
+                        outcome.delivered,
+                        invocation.number,
+                    )
                 )
             case AttemptFailure():
-                self._failed(activation, number, outcome)
+                self._failed(activation, outcome)
 
     def _release_slot(self) -> None:
         self._running -= 1
@@ -302,9 +309,8 @@ class Invoker:
 
     # --- failing ---------------------------------------------------------------------------------
 
-    def _failed(self, activation: Activation, number: int, outcome: AttemptFailure) -> None:
+    def _failed(self, activation: Activation, outcome: AttemptFailure) -> None:
         """Plan the next attempt by the policy, or say that there is none."""
-        id_ = activation.invocation.id
         error = outcome.error
         activation.last_error = error
         activation.failures += 1
@@ -312,13 +318,13 @@ class Invoker:
         if outcome.behavior is not ErrorBehavior.RETRY:
             pause = outcome.behavior is ErrorBehavior.PAUSE
         elif outcome.retry_after_ms is not None:
-            self._retry(activation, number, error, outcome.retry_after_ms)
+            self._retry(activation, error, outcome.retry_after_ms)
             return
         else:
             activation.spent += 1
             if not policy.exhausted(activation.spent):
                 delay_ms = policy.delay_ms(activation.spent, self._random)
-                self._retry(activation, number, error, delay_ms)
+                self._retry(activation, error, delay_ms)
                 return
             pause = policy.pause_on_max
         log.warning(
@@ -329,12 +335,15 @@ class Invoker:
             error.message,
             extra={"invocation": activation.invocation},
         )
-        del self._active[id_]
-        self._world.propose(AttemptExhausted(id_, number, error, pause))
+        invocation = activation.invocation
+        del self._active[invocation.id]
+        self._world.propose(
+            AttemptExhausted(
+                invocation.id, invocation.attempt, error, pause, number=invocation.number
+            )
+        )
 
-    def _retry(
-        self, activation: Activation, number: int, error: AttemptError, delay_ms: int
-    ) -> None:
+    def _retry(self, activation: Activation, error: AttemptError, delay_ms: int) -> None:
         log.warning(
             "Attempt %d failed, next in %.1f s: [%s] %s",
             activation.attempts,
@@ -343,7 +352,12 @@ class Invoker:
             error.message,
             extra={"invocation": activation.invocation},
         )
-        self._world.propose(AttemptFailed(activation.invocation.id, number, error, delay_ms))
+        invocation = activation.invocation
+        self._world.propose(
+            AttemptFailed(
+                invocation.id, invocation.attempt, error, delay_ms, number=invocation.number
+            )
+        )
 
     def report_defect(self, id_: str, error: Exception) -> None:
         """The engine could not take a report of this invocation's attempt: try it again."""
@@ -351,8 +365,7 @@ class Invoker:
         if activation is not None and activation.attempt is not None:
             activation.attempt.cancel()
             activation.attempt = None
-            number = activation.invocation.attempt
-            self._failed(activation, number, failure("RT0006", f"internal error: {error}"))
+            self._failed(activation, failure("RT0006", f"internal error: {error}"))
 
     # --- looking and stopping --------------------------------------------------------------------
 

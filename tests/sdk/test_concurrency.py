@@ -190,7 +190,7 @@ async def test_a_long_replay_lets_others_have_a_turn() -> None:
     task.cancel()
 
 
-# --- what has no order (clocks here are real, and longer than any turn) -----------------------------------------------------------------------
+# --- what has no order; clocks here are real, and longer than any turn ----------------------------
 
 
 @service.handler()

@@ -26,13 +26,14 @@ _LOOK_EVERY_S: Final = 0.5
 def serve(
     app: Any,
     *,
-    host: str = "0.0.0.0",  # noqa: S104 - containers and remote servers must reach it
+    host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
     workers: int = 1,
     reload: bool = False,
 ) -> None:
     """Serve what `rtour.app(...)` returned, until SIGINT or SIGTERM.
 
+    Servers on other machines, and in containers, reach it with `host="0.0.0.0"`.
     `workers` processes share the port. `reload` starts anew when a source file changes.
     """
     endpoint = _endpoint_of(app)

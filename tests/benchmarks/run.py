@@ -25,6 +25,7 @@ from typing import Any
 
 import httpx
 
+from tests.benchmarks import wrk
 from tests.conformance import oracles
 from tests.conformance.processes import Child, free_port
 from tests.conformance.servers import KINDS, Kind, Server
@@ -103,6 +104,8 @@ async def endpoint(sdk: str, folder: Path) -> tuple[Child, str]:
 
 def load(server: Server, path: str, connections: int, seconds: float, keys: int) -> Any:
     url = server.ingress_url + path
+    if wrk.installed():
+        return wrk.load(url, connections, seconds, keys)
     command = [sys.executable, "-m", "tests.benchmarks.load", url]
     command += [str(connections), str(seconds), str(keys)]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
@@ -179,12 +182,13 @@ def show(figures: Figures) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--sdk", choices=["python", "typescript", "both"], default="both")
     parser.add_argument("--only", default="", help="workloads whose name contains this")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     oracles.install()
+    print(f"load by {'wrk' if wrk.installed() else 'tests/benchmarks/load.py; wrk takes less CPU'}")
     figures: Figures = {}
     for sdk in ("python", "typescript") if options.sdk == "both" else (options.sdk,):
         asyncio.run(measure(sdk, options.rounds, options.seconds, figures, options.only))

@@ -25,6 +25,7 @@ def build(sdk: ModuleType) -> list[Any]:
         **_order(sdk, order),
     }
     _steps(sdk, kitchen)
+    _facts(kitchen)
     _calls(sdk, kitchen, handlers)
     _waits(sdk, kitchen, handlers)
     _endings(sdk, kitchen, handlers)
@@ -171,6 +172,8 @@ def _steps(sdk: ModuleType, kitchen: Any) -> None:
                 outcomes.append([error.status_code, error.message])
         return outcomes
 
+
+def _facts(kitchen: Any) -> None:
     @kitchen.handler()
     async def chance(ctx):
         """Randomness is the same in every attempt: a sleep in the middle forces a second one."""

@@ -1,4 +1,7 @@
-"""Serve the kitchen: `python -m tests.sdk.serve restate|rtour hypercorn|rtour PORT`."""
+"""Serve the kitchen: `python -m tests.sdk.serve restate|rtour hypercorn|rtour PORT [KEY]`.
+
+With an identity key, only requests that are signed with it are answered.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from tests.sdk import kitchen
 
 
 def main() -> None:
-    sdk_name, server, port = sys.argv[1:]
+    sdk_name, server, port, *keys = sys.argv[1:]
     sdk = importlib.import_module(sdk_name)
-    app = sdk.app(kitchen.build(sdk))
+    app = sdk.app(kitchen.build(sdk), identity_keys=keys)
     if server == "hypercorn":
         import hypercorn.asyncio
         from hypercorn.config import Config

@@ -31,7 +31,8 @@ HEAD = """\
 
 `rtour ui` opens it on the server in use, `rtour up` starts a server with it. It works with rtour's
 server and with the official one, from 80x24 up, over SSH, with keys or mouse, with colours or
-without (`NO_COLOR=1`). In a browser: `pip install textual-serve`, then `textual-serve "rtour ui"`.
+without (`NO_COLOR=1`). `rtour ui --web` opens the same in a browser, served on loopback to its own
+page alone (`pip install 'rtour[web]'`).
 
 - `?` shows the keys of the place one is at; `ctrl+p` finds everything by name.
 - `c` shows what is on screen as `rtour`, `curl` and SQL; a number copies one.

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.fake_server import FakeServer
+from tests.cli.terminal import Terminal
 from tests.tui.seat import Seat, opened
 
 
@@ -20,3 +21,8 @@ def server() -> FakeServer:
 async def seat(server: FakeServer, tmp_path: Path) -> AsyncIterator[Seat]:
     async with opened(server, tmp_path) as seat:
         yield seat
+
+
+@pytest.fixture
+def terminal(server: FakeServer, tmp_path: Path) -> Terminal:
+    return Terminal(server, tmp_path)

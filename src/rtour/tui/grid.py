@@ -27,6 +27,7 @@ from rtour.tui.paint import STYLES, Piece
 
 MARGIN = 60
 GAP = 2
+NARROWEST = 8
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
@@ -291,12 +292,14 @@ class Grid(ScrollView, can_focus=True):
             min(natural, column.widest) if here and not column.grow else 0
             for natural, column, here in zip(self._natural, self._columns, shown_, strict=True)
         ]
-        left = width - 1 - sum(widths) - GAP * sum(shown_)
         growing = [
             position
             for position, column in enumerate(self._columns)
             if column.grow and shown_[position]
         ]
+        room = width - 1 - GAP * sum(shown_)
+        _squeeze(widths, room - NARROWEST * len(growing))
+        left = room - sum(widths)
         # The least demanding first, so that what they leave goes to the others.
         waiting = sorted(growing, key=lambda each: self._natural[each] / self._columns[each].grow)
         while waiting:
@@ -344,6 +347,12 @@ class Grid(ScrollView, can_focus=True):
         bottom = min(self.total, top + self._page)
         if top < self._first or bottom > self._first + len(self._rows):
             self.post_message(self.WindowWanted(self))
+
+
+def _squeeze(widths: list[int], room: int) -> None:
+    """Takes from the widest until all fit, or none is wide any more."""
+    while sum(widths) > room and max(widths) > NARROWEST:
+        widths[widths.index(max(widths))] -= 1
 
 
 def cut(text: str, width: int) -> str:

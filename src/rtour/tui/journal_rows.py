@@ -69,6 +69,8 @@ def _joined(about: str, told: Told | None, entry: JournalEntry) -> Piece | str:
 def _event_row(invocation: Invocation, event: JournalEvent, position: int) -> Row:
     told = happened(event)
     sign, _, words = told.text.partition(" ")
+    # The column before says that it is an attempt, and the sign that it failed.
+    words = words.removeprefix("attempt failed").removeprefix(":").strip()
     at = f"+{duration(event.at - invocation.created_at)}" if event.at else ""
     tone = TONES[told.tone]
     kind = "attempt" if event.kind == "TransientError" else event.kind

@@ -140,6 +140,14 @@ async def test_options_the_server_does_not_know_are_explained() -> None:
     assert b"update the server" in got.body
 
 
+async def test_services_that_cannot_be_described_are_explained() -> None:
+    """What JSON cannot hold in metadata is the registration's answer, not a lost connection."""
+    odd: Any = {"owner": object()}
+    got = await get("/discover", rtour.app([rtour.Service("S", metadata=odd)]))
+    assert got.status == 500
+    assert b"Cannot describe the services" in got.body
+
+
 @pytest.mark.parametrize(
     ("path", "headers", "status"),
     [

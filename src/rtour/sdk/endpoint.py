@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from rtour.sdk.codec import CodecSource, JournalValueCodec, JournalValueCodecProvider
     from rtour.sdk.identity import Verifier
 
+_LOG: Final = logging.getLogger("rtour.sdk")
 _INVOCATION: Final = re.compile(r"application/vnd\.restate\.invocation\.v(\d+)")
 
 
@@ -157,6 +159,9 @@ class Endpoint:
             body = manifest.build(self.services.values(), version, mode)
         except manifest.UnsupportedOptionError as error:
             return Response(500, "text/plain", str(error).encode())
+        except Exception as error:
+            _LOG.exception("the services cannot be described")
+            return Response(500, "text/plain", f"Cannot describe the services: {error}".encode())
         return Response(200, manifest.content_type(version), body)
 
     def _invoke(self, service: str, name: str, headers: Mapping[str, str]) -> Response | Accepted:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,7 +15,7 @@ import pytest
 from rtour.protocol.discovery import Manifest
 from rtour.protocol.messages import End, Output, Sleep, Value
 from rtour.server.catalog import Deployment, ServiceRevision
-from rtour.server.main import Server
+from rtour.server.main import SAME_SIGNAL_S, Server
 from rtour.server.settings import Settings
 from tests.server.rooms import MANIFEST
 from tests.server.scripted import ScriptedExchange, ScriptedTransport
@@ -107,3 +109,38 @@ async def test_nothing_happens_after_a_stop(
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
     others = asyncio.all_tasks() - {asyncio.current_task()}
     assert not [task for task in others if task.get_name().startswith(("attempt", "cleaner"))]
+
+
+PATIENT = """
+import asyncio
+from rtour.server import main, settings
+
+async def never(*_):
+    print("stopping", flush=True)
+    await asyncio.Event().wait()
+
+main.Server.__aexit__ = never
+loaded = settings.Settings(ephemeral=True, ingress_port=0, admin_port=0, pg_port=None)
+main.run(loaded, lambda _: print("ready", flush=True))
+"""
+
+
+async def test_signals_stop_the_server_and_a_later_one_ends_it() -> None:
+    """A signal that comes twice at once counts once; who asks again later is obeyed at once."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PATIENT, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(30):
+            assert await process.stdout.readline() == b"ready\n"
+            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGTERM)
+            assert await process.stdout.readline() == b"stopping\n"
+            ended = asyncio.ensure_future(process.wait())
+            while not (await asyncio.wait([ended], timeout=SAME_SIGNAL_S / 4))[0]:
+                process.send_signal(signal.SIGTERM)
+            assert ended.result() == -signal.SIGTERM
+    finally:
+        if process.returncode is None:
+            process.kill()

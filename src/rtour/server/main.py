@@ -54,7 +54,7 @@ CLUSTER_NAME = "localcluster"
 REQUEST_IDS_PER_MS = 1 << 20
 SWITCH_INTERVAL_S = 0.0005
 LAST_ANSWERS_S = 0.5  # for telling clients whose time is up
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SAME_SIGNAL_S = 0.5
 
 
 class Stopping(RtourError):  # noqa: N818 - reads as the fact it reports
@@ -368,17 +368,24 @@ async def serve(settings: Settings, started: Callable[[Server], None]) -> None:
 
 
 def _stop_on_signals(server: Server) -> None:
-    """The first signal stops the server, the next ends the process: nothing durable is lost."""
+    """The first signal stops the server, a later one ends the process: nothing durable is lost.
+
+    Wrappers pass a signal on that the process got already: what comes at once is the same one.
+    """
     loop = asyncio.get_running_loop()
+    asked_at: float | None = None
 
-    def stop() -> None:
-        for number in SIGNALS:
-            loop.remove_signal_handler(number)
+    def stop(number: signal.Signals) -> None:
+        nonlocal asked_at
+        if asked_at is None:
+            asked_at = loop.time()
+            server.stop_requested.set()
+        elif loop.time() - asked_at > SAME_SIGNAL_S:
             signal.signal(number, signal.SIG_DFL)
-        server.stop_requested.set()
+            signal.raise_signal(number)
 
-    for number in SIGNALS:
-        loop.add_signal_handler(number, stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
 
 
 def run(settings: Settings, started: Callable[[Server], None]) -> None:

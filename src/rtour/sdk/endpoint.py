@@ -159,7 +159,7 @@ class Endpoint:
             body = manifest.build(self.services.values(), version, mode)
         except manifest.UnsupportedOptionError as error:
             return Response(500, "text/plain", str(error).encode())
-        except Exception as error:
+        except (TypeError, ValueError) as error:  # what JSON cannot hold
             _LOG.exception("the services cannot be described")
             return Response(500, "text/plain", f"Cannot describe the services: {error}".encode())
         return Response(200, manifest.content_type(version), body)

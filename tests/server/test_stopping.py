@@ -137,7 +137,7 @@ async def test_signals_stop_the_server_and_a_later_one_ends_it() -> None:
             process.send_signal(signal.SIGTERM)
             process.send_signal(signal.SIGTERM)
             assert await process.stdout.readline() == b"stopping\n"
-            ended = asyncio.ensure_future(process.wait())
+            ended = asyncio.get_running_loop().create_task(process.wait())
             while not (await asyncio.wait([ended], timeout=SAME_SIGNAL_S / 4))[0]:
                 process.send_signal(signal.SIGTERM)
             assert ended.result() == -signal.SIGTERM

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Protocol
 
+import xxhash  # noqa: F401 - `ids` loads it late; a server without file descriptors then cannot
+
 from rtour import ids
 from rtour.clock import Clock
 from rtour.engine.commands import Callee

@@ -12,7 +12,7 @@ import subprocess
 import weakref
 from pathlib import Path
 
-# No child lives longer than this, whatever happens to pytest itself.
+# No child lives longer than this, unless asked for, whatever happens to pytest itself.
 LIFETIME_S = 900
 STOP_TIMEOUT_S = 20
 
@@ -30,12 +30,17 @@ class Child:
     """One started program. `timeout(1)` leads its process group and enforces the time limit."""
 
     def __init__(
-        self, command: list[str], log: Path, env: dict[str, str], cwd: Path | None = None
+        self,
+        command: list[str],
+        log: Path,
+        env: dict[str, str],
+        cwd: Path | None = None,
+        lifetime_s: int = LIFETIME_S,
     ) -> None:
         self.log = log
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                ["timeout", "--foreground", "-k", "5", str(LIFETIME_S), *command],
+                ["timeout", "--foreground", "-k", "5", str(lifetime_s), *command],
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

@@ -64,8 +64,8 @@ _ONE = "(SELECT number FROM invocation WHERE target_service = 'Counter' ORDER BY
 @pytest.mark.parametrize(
     ("breach", "complaint"),
     [
-        ("UPDATE state SET value = CAST(value AS INTEGER) - 1", "lost:"),
-        ("UPDATE state SET value = CAST(value AS INTEGER) + 1", "doubled:"),
+        ("UPDATE state SET value = CAST(CAST(value AS INTEGER) - 1 AS BLOB)", "lost:"),
+        ("UPDATE state SET value = CAST(CAST(value AS INTEGER) + 1 AS BLOB)", "doubled:"),
         (f"DELETE FROM invocation WHERE number = {_ONE}", "lost: nothing is stored"),
         (f"DELETE FROM journal WHERE idx = 1 AND number = {_ONE}", "the journal of"),
         (f"UPDATE invocation SET status = 'invoked' WHERE number = {_ONE}", "has not ended"),

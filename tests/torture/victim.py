@@ -16,6 +16,7 @@ from tests.conformance.servers import rtour_binary
 from tests.conformance.waiting import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+SERVICES_LIVE_S = 7200
 QUICK = {
     "RTOUR_RETRY_INITIAL_INTERVAL": "20ms",
     "RTOUR_RETRY_MAX_INTERVAL": "200ms",
@@ -42,7 +43,8 @@ class Victim:
     async def start_services(self) -> None:
         command = [sys.executable, "-m", "tests.torture.services", str(self._service_port)]
         log = self.folder / "services.log"
-        self._services = Child([*command, str(self.effects)], log, {}, REPOSITORY)
+        command.append(str(self.effects))
+        self._services = Child(command, log, {}, REPOSITORY, SERVICES_LIVE_S)
         await self._healthy(self._service_port, "/health")
 
     async def start(self, env: dict[str, str] | None = None, *, files: int | None = None) -> None:

@@ -135,6 +135,21 @@ async def test_it_can_be_killed_from_here(server: FakeServer, seat: Seat) -> Non
     assert seat.posted(View.Done)[0].text == "1 invocation killed"
 
 
+async def test_an_awakeable_is_resolved_from_here(server: FakeServer, seat: Seat) -> None:
+    """`o` asks for the JSON and resolves what the invocation waits for; no JSON is not sent."""
+    await look_at(seat, server.id_of("Greeter/approve"))
+    await seat.press("o")
+    await seat.fill("{")
+    await seat.press("ctrl+s")
+    assert seat.posted(View.Done)[0].failed
+    await seat.press("o")
+    await seat.fill('{"ok": true}')
+    await seat.press("ctrl+s")
+    resolved = [each for each in server.requests if "/awakeables/sign_1" in each.url.path]
+    assert [each.content for each in resolved] == [b'{"ok":true}']
+    assert "resolved" in seat.posted(View.Done)[-1].text
+
+
 async def test_one_that_is_gone_says_so(server: FakeServer, seat: Seat, cart: str) -> None:
     """When retention takes an invocation away, what was read stays and the first line tells."""
     await look_at(seat, cart)

@@ -174,6 +174,18 @@ async def test_hostile_names_are_escaped(server: FakeServer, seat: Seat) -> None
     assert r"b%'\x1b[31m[red]x[/red]\u202e/addTicket" in text
 
 
+async def test_notes_are_not_markup(server: FakeServer, seat: Seat) -> None:
+    """What a server says in an error is shown as it is, escaped, and breaks nothing."""
+    hostile = "[/red]\x1b[2J[bold"
+    answer = httpx.Response(409, json={"message": hostile})
+    for status in ("completed", "running"):
+        for each in server.ids(status):
+            server.overrides["PATCH", f"/invocations/{each}/cancel"] = lambda _: answer
+    await seat.press("x", "y")
+    assert r"[/red]\x1b[2J[bold" in seat.toasts
+    assert seat.posted(View.Done)[0].failed
+
+
 async def test_the_server_goes_away_and_comes_back(server: FakeServer, seat: Seat) -> None:
     """What was read stays on screen, the first line says what is wrong, later that it is over."""
 

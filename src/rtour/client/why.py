@@ -43,6 +43,15 @@ async def explain(query: Query, invocation: Invocation, now: datetime) -> Reason
     return await teller(query, invocation, now)
 
 
+def awaited(invocation: Invocation) -> list[str]:
+    """The awakeables that a suspended invocation waits for."""
+    return [
+        awakeable_id(invocation.id, signal)
+        for signal in sorted(invocation.suspended_waiting_for_signals)
+        if signal >= FIRST_AWAKEABLE_SIGNAL
+    ]
+
+
 async def _completed(_: Query, invocation: Invocation, now: datetime) -> Reason:
     at = invocation.completed_at or invocation.modified_at
     when = f" {ago(at, now)}" if at else ""
@@ -133,11 +142,7 @@ async def _suspended(query: Query, invocation: Invocation, now: datetime) -> Rea
         and (entry.completion_id in waiting_on if waiting_on else entry.open)
     ]
     waits = await _waits(query, invocation, entries, now)
-    awakeables = [
-        awakeable_id(invocation.id, signal)
-        for signal in sorted(invocation.suspended_waiting_for_signals)
-        if signal >= FIRST_AWAKEABLE_SIGNAL
-    ]
+    awakeables = awaited(invocation)
     waits += [f"awakeable {each} to be resolved" for each in awakeables]
     if not waits and CANCEL_SIGNAL in invocation.suspended_waiting_for_signals:
         waits = ["a signal"]

@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from rtour.client import Client, Connection
+from rtour.client.wording import shown
 from rtour.tui.dashboard import DashboardView
 from rtour.tui.deployments import DeploymentsView
 from rtour.tui.dialogs import Jump, resolve_jump
@@ -89,6 +91,20 @@ class RtourApp(App[None]):
             self.action_place(name)
         else:
             self.notify(f"no view '{where}'", severity="warning")
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Shows a note. It may repeat what strangers wrote: escaped, and never markup."""
+        del markup
+        text = shown(message, newlines=True)
+        super().notify(text, title=title, severity=severity, timeout=timeout, markup=False)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Textual's own commands, and the places."""

@@ -269,7 +269,7 @@ class Grid(ScrollView, can_focus=True):
         if position == self.cursor:
             style += self.get_component_rich_style("grid--cursor", partial=True)
             # Without colours the cursor is still to be seen.
-            style += Style(reverse=not self.app.console.color_system, bold=True)
+            style += Style(reverse=self.app.no_color, bold=True)
         return style
 
     def _strip(self, row: Row, style: Style, width: int) -> Strip:

@@ -7,13 +7,14 @@ from typing import ClassVar
 
 import msgspec
 from rich.text import Text
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.css.query import NoMatches
 from textual.widgets import Static, TabbedContent, TabPane
 
+from rtour.client import ClientError
 from rtour.client.equivalents import Equivalents, curl, curl_query, rtour
 from rtour.client.family import family, first_caller
 from rtour.client.journal import JournalEntry, JournalEvent
@@ -22,8 +23,8 @@ from rtour.client.query import quote, select
 from rtour.client.rewinding import journal_after, state_after
 from rtour.client.telling import status
 from rtour.client.times import duration
-from rtour.client.why import Reason, explain
-from rtour.tui.dialogs import Document
+from rtour.client.why import Reason, awaited, explain
+from rtour.tui.dialogs import Document, Editor
 from rtour.tui.entry_text import entry_text, event_text
 from rtour.tui.family_rows import family_rows
 from rtour.tui.grid import Column, Grid
@@ -73,6 +74,7 @@ class InvocationView(OperatingView[Plan, Story | None]):
         Binding("h,left", "tab(-1)", "Previous tab", show=False),
         Binding("t", "rewind", "Time travel"),
         Binding("u", "caller", "Caller", show=False),
+        Binding("o", "resolve", "Resolve the awakeable it waits for", show=False),
         Binding("d", "describe", "Describe", show=False),
         Binding("J", "scroll_detail(3)", "Scroll the entry down", show=False),
         Binding("I", "scroll_detail(-3)", "Scroll the entry up", show=False),
@@ -272,6 +274,27 @@ class InvocationView(OperatingView[Plan, Story | None]):
         if self._story:
             record = msgspec.structs.asdict(self._story.invocation)
             self.app.push_screen(Document(self.invocation_id, record_text(record)))
+
+    def action_resolve(self) -> None:
+        waits = awaited(self._story.invocation) if self._story else []
+        if not waits:
+            self.notify("it waits for no awakeable")
+        elif self.may_change():
+            self._resolve(waits[0])
+
+    @work(group="changing")
+    async def _resolve(self, awakeable: str) -> None:
+        title = f"JSON that resolves {awakeable}"
+        text = await self.app.push_screen_wait(Editor(title, "null"))
+        if text is None:
+            return
+        try:
+            body = msgspec.json.format(text, indent=-1).encode()
+            await self.workspace.client.ingress.resolve_awakeable(awakeable, body)
+        except (ClientError, msgspec.DecodeError) as error:
+            self.post_message(self.Done(f"not resolved: {error}", failed=True))
+        else:
+            self.post_message(self.Done(f"{awakeable} resolved"))
 
     def chosen(self) -> list[Invocation]:
         return [self._story.invocation] if self._story else []

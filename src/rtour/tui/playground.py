@@ -191,7 +191,7 @@ class PlaygroundView(View[None, None]):
         try:
             request = self.request(send=send)
         except MisfilledError as error:
-            self.notify(str(error), severity="error", markup=False)
+            self.notify(str(error), severity="error")
             return
         self._history.add(self.draft())
         waiting = line(
@@ -223,7 +223,7 @@ class PlaygroundView(View[None, None]):
                 value = filled(self._fields, self.draft().texts)
                 self.query_one("#json", TextArea).text = json.dumps(value, indent=2)
             except MisfilledError as error:
-                self.notify(str(error), severity="warning", markup=False)
+                self.notify(str(error), severity="warning")
         self._json_mode = not self._json_mode
         self._show_mode()
 

@@ -39,7 +39,7 @@ class SqlEditor(TextArea):
             start = (row, column - len(match.group()))
             self.replace(added, start, (row, column))
         elif choices:
-            self.notify("  ".join(choices[:30]), title="could be", markup=False)
+            self.notify("  ".join(choices[:30]), title="could be")
 
 
 def completion(word: str, names: Sequence[str]) -> tuple[str, list[str]]:

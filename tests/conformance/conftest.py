@@ -30,9 +30,8 @@ def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     seen: dict[Place, dict[str, Outcome] | BaseException] = {}
 
     def ask(kind: Kind, setup: Setup) -> dict[str, Outcome]:
-        if (kind, setup) not in seen:
+        if not seen:
             wanted = _selected(request.session.items)
-            seen[kind, setup] = {}  # so that a site nobody selected is not asked for again
             seen.update(asyncio.run(_observe_all(wanted, tmp_path_factory.mktemp("sites"))))
         outcomes = seen.get((kind, setup), {})
         if isinstance(outcomes, BaseException):

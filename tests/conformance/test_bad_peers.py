@@ -189,7 +189,7 @@ async def others_are_served(site: Site, client: httpx.AsyncClient) -> AsyncItera
     async def ask() -> int:
         served = 0
         while not over.is_set() or served == 0:
-            answer = await client.post(url, json=served, timeout=10)
+            answer = await client.post(url, json=served, timeout=20)
             assert (answer.status_code, answer.json()) == (200, served)
             served += 1
         return served

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
+
+import msgspec
 
 from tests.tour.conftest import TOUR
 from tour.guide.guide import Guide
@@ -91,3 +95,21 @@ def test_code_is_known_by_its_fingerprint(guide: Guide, tmp_path: Path) -> None:
     assert guide.theatre.fingerprint() == before
     (guide.folder / "app" / "cart_object.py").write_text("# mine\n")
     assert guide.theatre.fingerprint() != before
+
+
+async def test_what_a_killed_tour_left_is_ended(guide: Guide) -> None:
+    """The next tour on the folder does not find the data in use by an engine without an owner."""
+    async with guide.open():
+        left = guide.theatre._running()
+        assert left is not None
+        dead = msgspec.structs.replace(left, owner=_dead_process())
+        (guide.theatre.state / "running.json").write_bytes(msgspec.json.encode(dead))
+        guide.theatre._end_left_overs()
+        assert guide.theatre._server is not None
+        assert guide.theatre._server.wait(10) != 0
+
+
+def _dead_process() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid

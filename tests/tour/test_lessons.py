@@ -85,5 +85,6 @@ def test_titles_are_distinct() -> None:
 
 def test_ports_in_texts_are_those_in_use() -> None:
     """A learner whose usual ports are taken reads the ports that were chosen."""
-    text = "curl localhost:8080/x; localhost:9070; localhost:9080"
-    assert addressed(text, (1, 2, 3)) == "curl localhost:1/x; localhost:2; localhost:3"
+    text = "curl localhost:8080/x; port 9070; localhost:9080; localhost:9081"
+    changed = "curl localhost:9080/x; port 2; localhost:3; localhost:9081"
+    assert addressed(text, (9080, 2, 3)) == changed

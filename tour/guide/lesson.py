@@ -11,6 +11,7 @@ import msgspec
 from .look import Look
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+USUAL_PORT = re.compile(r"\b(8080|9070|9080)\b")
 
 
 class Edit(msgspec.Struct, frozen=True):
@@ -64,6 +65,5 @@ def commands(text: str) -> list[str]:
 
 def addressed(text: str, ports: Sequence[int]) -> str:
     """The text with the ports in use in place of the usual ones."""
-    for usual, port in zip((8080, 9070, 9080), ports, strict=True):
-        text = text.replace(f"localhost:{usual}", f"localhost:{port}")
-    return text
+    in_use = dict(zip(("8080", "9070", "9080"), map(str, ports), strict=True))
+    return USUAL_PORT.sub(lambda found: in_use[found[0]], text)

@@ -93,7 +93,7 @@ class Look:
         expected = f"{path} answers within {PATIENCE_S:g} seconds"
         if invocation is None:
             return NotYet(expected, "it did not")
-        failure = f", last failure: {invocation.last_failure}" if invocation.last_failure else ""
+        failure = f", last failure: {reason(invocation)}" if invocation.last_failure else ""
         return NotYet(
             expected,
             f"it is {invocation.status}{failure}",
@@ -145,6 +145,11 @@ class Look:
 def _target(path: str) -> Target:
     service, *key, handler = path.split("/")
     return Target(service, handler, key[0] if key else None)
+
+
+def reason(invocation: Invocation) -> str:
+    """Why the last attempt failed, in a line; the stack trace is the service's to show."""
+    return (invocation.last_failure or "").partition("\n")[0]
 
 
 def words(entries: list[JournalEntry]) -> str:

@@ -102,6 +102,7 @@ class Theatre:
             yield self
             return
         self.state.mkdir(parents=True, exist_ok=True)
+        self._end_left_overs()
         # Otherwise curl would draw its progress into what it prints for the guide.
         (self.state / ".curlrc").write_text("silent\nshow-error\n", "utf-8")
         wanted = [] if self._random_ports else [self._last_ports(), USUAL_PORTS]
@@ -125,6 +126,14 @@ class Theatre:
         if running is None or running.owner == os.getpid() or not _alive(running.owner):
             return None
         return running if _answers(running.ports[1]) else None
+
+    def _end_left_overs(self) -> None:
+        """A tour that was killed could not end what it had started."""
+        left = self._running()
+        for pid in (left.server, left.service) if left is not None else ():
+            if pid and _is_ours(pid):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def _running(self) -> Running | None:
         try:
@@ -300,6 +309,14 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether a process is one of rtour's; numbers are used again. Only Linux tells."""
+    try:
+        return b"rtour.cli" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def _stop(process: subprocess.Popen[bytes] | None) -> None:

@@ -7,7 +7,7 @@ import json
 from rtour.client.journal import JournalEntry
 from rtour.client.model import Invocation
 
-from ..guide.look import Look, words
+from ..guide.look import Look, reason, words
 from ..guide.verdict import NotYet
 
 SERVICES = ("CartObject", "TicketObject", "CheckoutService")
@@ -170,7 +170,7 @@ async def durable_execution(look: Look) -> None:
             f"{failing.id} fails before anything is in its journal",
             "Raise below the awaited call, not above it.",
         )
-    look.done(f"{failing.target} has failed {failing.retry_count} times: {failing.last_failure}")
+    look.done(f"{failing.target} has failed {failing.retry_count} times: {reason(failing)}")
     children = await look.client.query.children([failing.id])
     made = sum(each.target == call.target for each in children)
     if made != 1:

@@ -7,7 +7,7 @@ from typing import Any
 from rtour.client.journal import JournalEntry
 from rtour.client.model import Invocation
 
-from ..guide.look import Look, words
+from ..guide.look import Look, reason, words
 from ..guide.verdict import NotYet
 from .calling import ADD_TICKET, again_and_again
 
@@ -84,7 +84,7 @@ async def keys(look: Look) -> None:
             "Await the run first, raise afterwards.",
             RUN_HINT,
         )
-    look.done(f"handle has failed again and again: {failing.last_failure or 'until it was ended'}")
+    look.done(f"handle has failed again and again: {reason(failing) or 'until it was ended'}")
     look.done(f"every attempt had the same key, entry {run.index} of its journal")
 
 
@@ -142,7 +142,7 @@ async def _nothing_stuck(look: Look) -> None:
     if failing is not None:
         raise NotYet(
             "no checkout of an earlier lesson fails any more",
-            f"{failing.id}: {failing.last_failure}",
+            f"{failing.id}: {reason(failing)}",
             "rtour invocations cancel --kill CheckoutService --yes",
         )
 

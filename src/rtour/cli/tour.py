@@ -6,7 +6,9 @@ they are loaded from its folder, by `open_guide`.
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -76,6 +78,7 @@ def tour(
         return
     session = session_of(ctx)
     guide = open_guide(session, ctx)
+    _leave_tidily()
     screen = None if no_ui or not session.world.stdout.isatty() else _screen()
     if screen is not None:
         screen(guide)
@@ -196,6 +199,18 @@ def _load(root: Path) -> Any:
         sys.modules[PACKAGE] = module
         spec.loader.exec_module(module)
     return import_module(f"{PACKAGE}.guide.guide")
+
+
+def _leave_tidily() -> None:
+    """Also when the terminal is closed: what was started must be ended."""
+
+    def leave(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), leave)
 
 
 def _lesson(guide: Any, name: str | None) -> Any:

@@ -1,0 +1,60 @@
+"""The tour's screen, on a real engine: keys in, words out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from textual.pilot import Pilot
+
+from rtour.tui.tour import TourApp, app_of
+from tour.guide.guide import Guide
+
+
+def words(app: TourApp) -> str:
+    """What is on screen, as text."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+async def pressed(pilot: Pilot[None], app: TourApp, *keys: str) -> str:
+    """The screen after keys and what they started; a dialog is left open."""
+    for key in keys:
+        await pilot.press(key)
+        if key != "s":
+            await app.workers.wait_for_complete()
+        await pilot.pause()
+    return words(app)
+
+
+async def test_a_lesson_on_screen(guide: Guide) -> None:
+    """Checking, hints, the solution after a yes, going on; the other views are a key away."""
+    async with guide.open():
+        app = app_of(guide, guide.folder / ".tour" / "ui")
+        async with app.run_test(size=(140, 40)) as pilot:
+            await pilot.pause()
+
+            async def press(*keys: str) -> str:
+                return await pressed(pilot, app, *keys)
+
+            await _play(press, guide)
+
+
+async def _play(press: Callable[..., Awaitable[str]], guide: Guide) -> None:
+    first = await press("w")
+    assert "Getting started" in first
+    assert "Lesson 1 of 25" in first
+    assert "Your service says" in first
+    missing = await press("enter")
+    assert "✘ expected  the engine knows CartObject" in missing
+    assert "hint      Registering" in missing
+    assert "hint      rtour deployments register" not in missing
+    assert "hint      rtour deployments register" in await press("h")
+    assert "Put the solution into" in await press("s")
+    assert "Enter checks it." in await press("y")
+    assert "✔ the engine knows CheckoutService" in await press("enter")
+    assert guide.progress.done == ["getting-started"]
+    assert "Invoking over HTTP" in await press("enter")
+    assert "✔  1  Getting started" in await press("l")
+    assert "no invocations" in await press("1")
+    assert "Invoking over HTTP" in await press("0")
+    assert "Getting started" in await press("b")

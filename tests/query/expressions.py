@@ -50,7 +50,6 @@ EXPRESSIONS: list[tuple[str, Any]] = [
     ("'ABC' ILIKE 'a%'", True),
     ("'ABC' LIKE 'abc'", False),
     (r"'a%c' LIKE 'a\%c'", True),
-    ("'a%c' LIKE 'a!%c' ESCAPE '!'", True),
     ("'abc' NOT LIKE 'b%'", True),
     ("abs(-3)", 3),
     ("round(2.5)", 3.0),

@@ -39,6 +39,20 @@ NUMBERS = "(VALUES (1, 'a'), (2, 'b'), (2, 'c'), (NULL, 'd')) t(x, y)"
         (f"SELECT array_agg(y ORDER BY y DESC) FROM {NUMBERS}", [(["d", "c", "b", "a"],)]),
         (f"SELECT median(x), bool_and(x > 0) FROM {NUMBERS}", [(2.0, True)]),
         (f"SELECT x, count(*) n FROM {NUMBERS} GROUP BY x HAVING n > 1", [(2, 2)]),
+        (
+            (
+                f"SELECT x, min(y) AS m, first_value(y ORDER BY y) AS f FROM {NUMBERS} "
+                "GROUP BY x ORDER BY x"
+            ),
+            [(1, "a", "a"), (2, "b", "b"), ("d", "d")],
+        ),
+        (
+            (
+                f"SELECT x, min(y) AS m, first_value(y ORDER BY y DESC) AS f FROM {NUMBERS} "
+                "GROUP BY x ORDER BY x"
+            ),
+            [(1, "a", "a"), (2, "b", "c"), ("d", "d")],
+        ),
         (f"SELECT x, count(*) FROM {NUMBERS} GROUP BY 1 ORDER BY 2 DESC LIMIT 1", [(2, 2)]),
         (f"SELECT y, lag(x) OVER (ORDER BY y) FROM {NUMBERS} LIMIT 2", [("a",), ("b", 1)]),
         (f"SELECT row_number() OVER (ORDER BY y DESC) r FROM {NUMBERS} LIMIT 1", [(1,)]),
@@ -111,6 +125,7 @@ def test_like_minds_the_case_and_the_negation(ask: Ask) -> None:
     assert ask(count + "ILIKE 'ADA'") == [{"n": 2}]
     assert ask(count + "NOT LIKE 'ad%'") == [{"n": 1}]
     assert ask(count + "NOT ILIKE 'AD_'") == [{"n": 1}]
+    assert ask("SELECT 'a%c' LIKE 'a!%_' ESCAPE '!' AS own") == [{"own": True}]
 
 
 def test_an_unnamed_sub_select_lets_its_alias_out(ask: Ask) -> None:

@@ -106,13 +106,13 @@ def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def main(arguments: Sequence[str]) -> None:
     """Serve on the stdin and stdout that the server gave."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server's terminal means the server
-    with suppress(OSError, AttributeError):
-        os.nice(_NICENESS)
     source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever is printed is not a frame
     from rtour.server.query.postgres import catalog as postgres  # noqa: PLC0415
 
     runner = Runner(Path(arguments[0]), postgres.TABLES)
+    with suppress(OSError, AttributeError):
+        os.nice(_NICENESS)  # only now: somebody waits for what is loaded
     with suppress(BrokenPipeError):
         Worker(runner, source, sink).serve()
     runner.close()

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from rtour.server.query import failures
 from rtour.server.query.dialect import arithmetic, typed
+from rtour.server.query.dialect.calling import Calls
 from rtour.server.query.dialect.kinds import (
     ARROW_TYPES,
     SQL_TYPES,
@@ -20,10 +21,10 @@ from rtour.server.query.dialect.kinds import (
 )
 from rtour.server.query.dialect.parsing import DataFusion
 from rtour.server.query.dialect.scopes import Scope
-from rtour.server.query.dialect.typed import Typed, as_kind, as_text, call, comparable
+from rtour.server.query.dialect.texts import Texts
+from rtour.server.query.dialect.typed import Typed, as_kind, call, comparable
 
 SubQuery = Callable[[Any, Scope | None], list[Output]]
-_ESCAPE = "\\"
 
 
 class Expressions:
@@ -32,8 +33,6 @@ class Expressions:
     def __init__(self, subquery: SubQuery, parameter: Callable[[int, Kind], Kind]) -> None:
         self._subquery = subquery
         self._parameter = parameter
-        from rtour.server.query.dialect.calling import Calls  # noqa: PLC0415
-
         self._calls = Calls(self)
         self._handlers: dict[type, Callable[[Any, Scope], Typed]] = {
             exp.Column: _column,
@@ -58,12 +57,6 @@ class Expressions:
             exp.NullSafeEQ: self._compare,
             exp.NullSafeNEQ: self._compare,
             exp.Is: self._is,
-            exp.Like: self._like,
-            exp.ILike: self._like,
-            exp.Escape: self._escape,
-            exp.RegexpLike: self._regexp,
-            exp.RegexpILike: self._regexp,
-            exp.Operator: self._operator,
             exp.In: self._in,
             exp.Between: self._between,
             exp.Add: self._arithmetic,
@@ -75,7 +68,6 @@ class Expressions:
             exp.BitwiseOr: self._bits,
             exp.BitwiseLeftShift: self._bits,
             exp.BitwiseRightShift: self._bits,
-            exp.DPipe: self._join_texts,
             exp.Case: self._case,
             exp.Cast: self._cast,
             exp.TryCast: self._cast,
@@ -94,10 +86,8 @@ class Expressions:
             exp.Parameter: self._bound,
             exp.CurrentTimestamp: lambda _node, _: NOW,
             exp.CurrentDate: lambda _node, _: Typed(call("midnight", NOW.node), "date"),
-            exp.Substring: self._substring,
-            exp.StrPosition: self._position,
-            exp.Trim: self._trim,
             **self._calls.handlers,
+            **Texts(self).handlers,
         }
 
     def value(self, node: Any, scope: Scope) -> Typed:
@@ -132,7 +122,7 @@ class Expressions:
         if isinstance(node.expression, exp.Any):
             return self._any(node, scope)
         left, right = comparable(self.value(node.this, scope), self.value(node.expression, scope))
-        left, right = self._bound_like(left, right)
+        left, right = self.bound_like(left, right)
         arithmetic.check_ids(left, right)
         return Typed(type(node)(this=left.node, expression=right.node), "bool")
 
@@ -155,7 +145,7 @@ class Expressions:
         made: exp.Expression = exp.Is(this=left.node, expression=right.node)
         return Typed(exp.Not(this=made) if negate else made, "bool", nullable=False)
 
-    def _bound_like(self, left: Typed, right: Typed) -> tuple[Typed, Typed]:
+    def bound_like(self, left: Typed, right: Typed) -> tuple[Typed, Typed]:
         """A parameter is of the kind it is compared with."""
         for bound, other in ((left, right), (right, left)):
             if isinstance(bound.node, exp.Placeholder) and bound.node.name.startswith("p"):
@@ -172,7 +162,7 @@ class Expressions:
         items = []
         for item in node.expressions:
             value = comparable(left, self.value(item, scope))[1]
-            self._bound_like(left, value)
+            self.bound_like(left, value)
             arithmetic.check_ids(left, value)
             items.append(value.node)
         return Typed(exp.In(this=left.node, expressions=items), "bool")
@@ -182,58 +172,9 @@ class Expressions:
         ends = {}
         for end in ("low", "high"):
             value = comparable(left, self.value(node.args[end], scope))[1]
-            self._bound_like(left, value)
+            self.bound_like(left, value)
             ends[end] = value.node
         return Typed(exp.Between(this=left.node, **ends), "bool")
-
-    # --- text ------------------------------------------------------------------------------------
-
-    def _like(self, node: Any, scope: Scope, escape: str | None = None) -> Typed:
-        left = as_text(self.value(node.this, scope))
-        pattern = self._bound_like(left, as_text(self.value(node.expression, scope)))[1]
-        made = _matches(isinstance(node, exp.ILike), left, pattern, escape)
-        return Typed(exp.Not(this=made) if node.args.get("negate") else made, "bool")
-
-    def _escape(self, node: Any, scope: Scope) -> Typed:
-        return self._like(node.this, scope, node.expression.name)
-
-    def _regexp(self, node: Any, scope: Scope) -> Typed:
-        text, pattern = self.values([node.this, node.expression], scope)
-        flags = [exp.Literal.string("i")] if isinstance(node, exp.RegexpILike) else []
-        return Typed(call("regexp_like", as_text(text).node, pattern.node, *flags), "bool")
-
-    def _operator(self, node: Any, scope: Scope) -> Typed:
-        """`a OPERATOR(pg_catalog.~) b`, as psql writes it."""
-        symbol = str(node.args["operator"]).rpartition(".")[2]
-        text, pattern = self.values([node.this, node.expression], scope)
-        if symbol == "=":
-            return Typed(exp.EQ(this=text.node, expression=pattern.node), "bool")
-        if symbol not in {"~", "!~", "~*", "!~*"}:
-            raise failures.unsupported(f"OPERATOR({symbol})")
-        flags = [exp.Literal.string("i")] if symbol.endswith("*") else []
-        made = call("regexp_like", as_text(text).node, pattern.node, *flags)
-        return Typed(exp.Not(this=made) if symbol.startswith("!") else made, "bool")
-
-    def _join_texts(self, node: Any, scope: Scope) -> Typed:
-        left, right = self.values([node.this, node.expression], scope)
-        if left.kind.startswith("list") or right.kind.startswith("list"):
-            return Typed(call("array_concat", left.node, right.node), left.kind)
-        made = exp.DPipe(this=as_text(left).node, expression=as_text(right).node)
-        return Typed(made, "text", left.nullable or right.nullable)
-
-    def _substring(self, node: Any, scope: Scope) -> Typed:
-        parts = [node.this, node.args.get("start"), node.args.get("length")]
-        values = self.values([part for part in parts if part is not None], scope)
-        return Typed(call("substr", *(value.node for value in values)), "text")
-
-    def _position(self, node: Any, scope: Scope) -> Typed:
-        values = self.values([node.this, node.args["substr"]], scope)
-        return Typed(call("strpos", *(value.node for value in values)), "i64")
-
-    def _trim(self, node: Any, scope: Scope) -> Typed:
-        name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(node.args.get("position"), "trim")
-        parts = [node.this, *([node.expression] if node.args.get("expression") else [])]
-        return Typed(call(name, *(value.node for value in self.values(parts, scope))), "text")
 
     # --- numbers and times -----------------------------------------------------------------------
 
@@ -288,12 +229,12 @@ class Expressions:
         if name == "ARRAY":
             (item,) = to.expressions or [exp.DataType.build("text")]
             listed = list_of(SQL_TYPES.get(item.this.value, "text"))
-            self._bound_like(value, Typed(exp.Null(), listed))
+            self.bound_like(value, Typed(exp.Null(), listed))
             return Typed(value.node, listed)
         kind = SQL_TYPES.get(name)
         if kind is None:
             return self._calls.cast_to_catalog(value, to.sql(dialect=DataFusion))
-        self._bound_like(value, Typed(exp.Null(), kind))
+        self.bound_like(value, Typed(exp.Null(), kind))
         return typed.cast(value, kind, strict=strict)
 
     def cast_to_arrow(self, value: Typed, name: str) -> Typed:
@@ -365,19 +306,6 @@ class Expressions:
         if number == 0:
             raise failures.planning(f"Invalid placeholder ${node.this.name}")
         return Typed(exp.Placeholder(this=f"p{number}"), self._parameter(number, "null"))
-
-
-def _matches(any_case: bool, text: Typed, pattern: Typed, escape: str | None) -> Any:
-    """LIKE or ILIKE."""
-    escaping = exp.Literal.string(escape or _ESCAPE)
-    if any_case:
-        return call("ilike", text.node, pattern.node, escaping)
-    made = exp.Like(this=text.node, expression=pattern.node)
-    written = typed.literal_text(pattern)
-    # Without an ESCAPE clause, SQLite finds the rows of a constant prefix by an index.
-    if escape is not None or written is None or _ESCAPE in written:
-        return exp.Escape(this=made, expression=escaping)
-    return made
 
 
 NOW = Typed(exp.Placeholder(this="now"), "timestamp", nullable=False)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from sqlglot import exp
 
 from rtour.server.query import failures
-from rtour.server.query.dialect import joins, naming, typed
+from rtour.server.query.dialect import firsts, joins, naming, typed
 from rtour.server.query.dialect.expressions import Expressions
 from rtour.server.query.dialect.kinds import Kind, Output, combined, item_of
 from rtour.server.query.dialect.scopes import Scope, Source, Tables, text
@@ -116,6 +116,7 @@ class Selects:
         distinct = select.args.get("distinct")
         if distinct is not None and distinct.args.get("on") is not None:
             raise failures.unsupported("DISTINCT ON")
+        firsts.bare(select)
         outputs = self._projections(select, scope)
         where = select.args.get("where")
         if where is not None:

@@ -70,15 +70,27 @@ class Endpoint:
         self.folder = folder
         self.port = port or free_port()
         self._child: Child | None = None
+        self._known = False
 
     @property
     def uri(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self, sdk: str, host: str = "hypercorn") -> None:
-        command = [sys.executable, "-m", "tests.sdk.serve", sdk, host, str(self.port)]
-        self._child = Child(command, self.folder / f"{sdk}-{self.port}.log", {}, REPOSITORY)
-        await eventually("endpoint ready", self._ready, within_s=20)
+        """Serve; before its first start the port may turn out to be somebody else's by now."""
+        while True:
+            command = [sys.executable, "-m", "tests.sdk.serve", sdk, host, str(self.port)]
+            log = self.folder / f"{sdk}-{self.port}.log"
+            self._child = Child(command, log, {}, REPOSITORY)
+            try:
+                await eventually("endpoint ready", self._ready, within_s=30)
+            except AssertionError:
+                if self._known or "already in use" not in log.read_text():
+                    raise
+                self.port = free_port()
+            else:
+                self._known = True
+                return
 
     async def _ready(self) -> bool:
         assert self._child is not None

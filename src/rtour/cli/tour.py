@@ -83,8 +83,14 @@ def tour(
     if screen is not None:
         screen(guide)
         return
-    with Loop(guide) as loop:
-        Conversation(session, guide, loop).run()
+    try:
+        with Loop(guide) as loop:
+            try:
+                Conversation(session, guide, loop).run()
+            finally:
+                _on_hangup(signal.SIG_IGN)
+    finally:
+        _on_hangup(signal.SIG_DFL)
 
 
 @verb(app, "status", "rtour tour status\nrtour tour status -o json")
@@ -205,12 +211,19 @@ def _leave_tidily() -> None:
     """Also when the terminal is closed: what was started must be ended."""
 
     def leave(number: int, _: object) -> None:
+        _on_hangup(signal.SIG_IGN)
         sys.exit(128 + number)
 
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), leave)
+    _on_hangup(leave)
+
+
+def _on_hangup(handler: Any) -> None:
+    """A terminal that closes says so more than once, and a pipe ends before it says so."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), handler)
 
 
 def _lesson(guide: Any, name: str | None) -> Any:

@@ -61,11 +61,10 @@ class Outside:
 class Endpoint:
     """One endpoint process on a loopback port."""
 
-    def __init__(self, setup: Setup, outside: Outside, env: dict[str, str] | None = None) -> None:
+    def __init__(self, setup: Setup, outside: Outside) -> None:
         self.setup = setup
         self.outside = outside
         self.port = free_port()
-        self._env = env or {}
         self._child: Child | None = None
 
     @property
@@ -83,7 +82,7 @@ class Endpoint:
         if self.setup == "typescript":
             oracles.install()
         command, cwd = self._python() if self.setup != "typescript" else self._typescript()
-        env = {"CONFORMANCE_OUTSIDE": str(self.outside.folder), **self._env}
+        env = {"CONFORMANCE_OUTSIDE": str(self.outside.folder)}
         log = self.outside.folder / f"endpoint-{self.port}.log"
         self._child = Child(command, log, env, cwd)
         await eventually(f"{self.setup} endpoint ready", self._ready, within_s=30)

@@ -261,6 +261,31 @@ async def deployment_moves_before_the_first_entry(w: World) -> None:
 
 
 @scenario(setups=ONLY_ONCE)
+async def deployment_is_changed(w: World) -> None:
+    """PATCH moves a deployment to another address or gives it other headers; it keeps its id."""
+    name = unique(w, "Chg")
+    discovered = manifest(service(name, "a"))
+    async with peer(discovered, says("old")) as one, peer(discovered, says("new")) as two:
+        dp = (await register(w, one.uri)).json()["id"]
+        path = f"/deployments/{dp}"
+        w.note("nothing", (await w.admin("PATCH", path, {})).status_code)
+        dry = await w.admin("PATCH", path, {"uri": two.uri, "use_http_11": True, "dry_run": True})
+        w.note("dry", dry.status_code)
+        w.note("before", await w.ingress("POST", f"/{name}/a"))
+        moved = await w.admin("PATCH", path, {"uri": two.uri, "use_http_11": True})
+        w.note("moved", {"status": moved.status_code, "id": moved.json().get("id")})
+        w.note("after", await w.ingress("POST", f"/{name}/a"))
+        headers = {"additional_headers": {"x-extra": "yes"}}
+        w.note("headers", (await w.admin("PATCH", path, headers)).status_code)
+        w.note("again", (await w.ingress("POST", f"/{name}/a")).status_code)
+        w.note("sent", two.attempts[-1].headers.get("x-extra"))
+        revision = (await w.admin("GET", f"/services/{name}")).json()["revision"]
+        w.note("revision", revision)
+        unknown = await w.admin("PATCH", "/deployments/dp_1" + "0" * 22, {})
+        w.note("unknown", unknown.status_code)
+
+
+@scenario(setups=ONLY_ONCE)
 async def service_is_configured(w: World) -> None:
     """PATCH changes what a service is, until the next registration resets it."""
     name = unique(w, "Cfg")

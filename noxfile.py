@@ -76,3 +76,5 @@ def conformance(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Ratios against the official server, in one run."""
     session.run("python", "-m", "tests.benchmarks.run", *session.posargs)
+    session.run("python", "-m", "tests.benchmarks.bench_sdk")
+    session.run("python", "-m", "tests.benchmarks.bench_cli")

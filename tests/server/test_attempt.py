@@ -563,3 +563,26 @@ def test_a_killed_attempt_cannot_write_into_the_next_life_of_its_id() -> None:
         assert stored.journal_length == 1
 
     on_rig(scenario)
+
+
+def test_a_service_faster_than_the_disk_waits_for_it() -> None:
+    """What it sends is not read while too much of what it sent is not durable."""
+
+    async def scenario(rig: Rig) -> None:
+        rig.limits = replace(rig.limits, unstored_bytes_max=100)
+        durable = asyncio.Event()
+        rig.catching_up = durable.wait
+        id_, answer = rig.invoke(counter())
+        attempt = await rig.attempt()
+        attempt.say(m.SetState(b"a", b"x" * 60))
+        attempt.say(m.SetState(b"b", b"x" * 60))
+        attempt.say(m.SetState(b"c", b"x" * 60))
+        await rig.settled()
+        stored = rig.storage.view.invocation(id_)
+        assert stored is not None
+        assert stored.commands == 2
+        durable.set()
+        attempt.say(Output(Value()), End())
+        await answer
+
+    on_rig(scenario)

@@ -188,3 +188,51 @@ def test_settled_waits_for_all_that_was_proposed() -> None:
         assert bench.actions
 
     run(main)
+
+
+def test_whoever_catches_up_does_not_wait_for_what_comes_later() -> None:
+    """Under load, where there is always more to do, it returns all the same."""
+
+    async def main(clock: VirtualClock) -> None:
+        import asyncio
+
+        bench = Bench(clock)
+        loop = asyncio.get_running_loop()
+        await bench.processor.caught_up()  # with nothing to wait for
+        bench.processor.propose(invoke(1))
+        await turn()
+        bench.processor.propose(invoke(2))
+        idle = loop.create_task(bench.processor.settled())
+        second = loop.create_task(bench.processor.caught_up())
+        await turn()
+        bench.processor.propose(invoke(3))
+        bench.commit()
+        await turn()
+        assert not second.done(), "the second invocation is in the commit under way"
+        bench.processor.propose(invoke(4))
+        bench.commit()
+        await asyncio.wait_for(second, 1)
+        assert not idle.done()
+        bench.commit()
+        await turn()
+        await asyncio.wait_for(idle, 1)
+
+    run(main)
+
+
+def test_nobody_waits_for_a_processor_that_failed() -> None:
+    """What will never be durable is not waited for, neither before nor after."""
+
+    async def main(clock: VirtualClock) -> None:
+        import asyncio
+
+        bench = Bench(clock)
+        bench.processor.propose(invoke(1))
+        waiting = asyncio.get_running_loop().create_task(bench.processor.caught_up())
+        await turn()
+        bench.commit(OSError("the disk is gone"))
+        await asyncio.wait_for(waiting, 1)
+        bench.processor.propose(invoke(2))
+        await asyncio.wait_for(bench.processor.caught_up(), 1)
+
+    run(main)

@@ -230,7 +230,12 @@ class Attempt:
             got = head.headers.get("content-type")
             raise failure("RT0012", f"expected content-type {expected}, got {got}")
         decoder = Decoder(self._world.limits.message_bytes_max)
+        unstored = 0
         while data := await exchange.receive():
+            unstored += len(data)
+            if unstored > self._world.limits.unstored_bytes_max:  # the service waits for the disk
+                await self._world.caught_up()
+                unstored = len(data)
             self._active_at = self._loop.time()
             decoder.feed(data)
             while (received := decoder.next_frame()) is not None:

@@ -22,14 +22,14 @@ class Cleaner:
         self,
         expired: Callable[[int, int], list[tuple[str, bool]]],
         propose: Callable[[Command], None],
-        settled: Callable[[], Awaitable[None]],
+        caught_up: Callable[[], Awaitable[None]],
         clock: Clock,
         random: Random,
         interval_ms: int,
     ) -> None:
         self._expired = expired
         self._propose = propose
-        self._settled = settled
+        self._caught_up = caught_up
         self._clock = clock
         self._random = random
         self._interval_ms = interval_ms
@@ -51,7 +51,7 @@ class Cleaner:
             count += len(page)
             for id_, _whole in page:
                 self._propose(Expire(id_))
-            await self._settled()
+            await self._caught_up()
             if len(page) < PAGE:
                 break
         return count

@@ -45,6 +45,7 @@ from rtour.server.settings import Settings
 from rtour.server.tasks import TaskSet
 from rtour.server.timers import Timers
 from rtour.server.transport import HttpTransport, Transport
+from rtour.server.world import World
 from rtour.storage import Recovered
 from rtour.storage.sqlite import EphemeralStorage, SqliteStorage
 
@@ -66,28 +67,6 @@ class Stopping(RtourError):  # noqa: N818 - reads as the fact it reports
 
 class StorageFailed(RtourError):  # noqa: N818
     """A commit failed: the server stops, since nothing more would be durable."""
-
-
-class World:
-    """What attempts use of the server (`attempt.AttemptWorld`)."""
-
-    def __init__(
-        self,
-        storage: SqliteStorage,
-        transport: Transport,
-        preconditions: Preconditions,
-        clock: Clock,
-        limits: AttemptLimits,
-        propose: Callable[[Command], None],
-        sign: Callable[[str, str | None], Headers],
-    ) -> None:
-        self.storage = storage
-        self.transport = transport
-        self.preconditions = preconditions
-        self.clock = clock
-        self.limits = limits
-        self.propose = propose
-        self.sign = sign
 
 
 class Server:
@@ -150,7 +129,7 @@ class Server:
             Preconditions(self.registry, random, clock),
             clock,
             AttemptLimits(limits.message_bytes_max, limits.eager_state_bytes_max),
-            propose,
+            self.processor,
             sign,
         )
         self._routes = Routes(self.registry, _route_settings(settings))
@@ -167,7 +146,7 @@ class Server:
         self.cleaner = Cleaner(
             self.storage.expired,
             propose,
-            self.processor.settled,
+            self.processor.caught_up,
             clock,
             random,
             settings.cleanup_interval_ms,

@@ -55,6 +55,12 @@ class Processor:
         self._sequence = 0
         self._at = 0
         self._barriers: list[asyncio.Future[None]] = []
+        # Commands so far: proposed, applied, in the commit under way, durable and told.
+        self._proposed = 0
+        self._applied = 0
+        self._sealed = 0
+        self._done = 0
+        self._laggards: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def start(self, recovered: Recovered) -> None:
         """Go on after the last record of the storage. Time never runs back behind it."""
@@ -64,17 +70,26 @@ class Processor:
     def propose(self, command: Command) -> None:
         """Queue a command. It is durable when its actions come out, not before."""
         self._queue.append(command)
+        self._proposed += 1
         if not self._scheduled and not self._failed:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._turn)
 
     async def settled(self) -> None:
-        """Wait until all that was proposed so far is durable and dispatched."""
+        """Wait until nothing is left to do, which under load may never be."""
         if self._failed or not self._busy():
             return
         barrier: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._barriers.append(barrier)
         await barrier
+
+    async def caught_up(self) -> None:
+        """Wait until all that was proposed so far is durable and dispatched."""
+        if self._failed or self._done >= self._proposed:
+            return
+        caught_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._laggards.append((self._proposed, caught_up))
+        await caught_up
 
     def _busy(self) -> bool:
         return bool(self._queue or self._wrote or self._actions) or self._committing is not None
@@ -86,6 +101,7 @@ class Processor:
             return
         for _ in range(min(len(self._queue), BATCH_COMMANDS_MAX)):
             self._apply(self._queue.popleft())
+            self._applied += 1
         if self._committing is None:
             self._commit()
 
@@ -110,6 +126,7 @@ class Processor:
 
     def _commit(self) -> None:
         actions, self._actions = self._actions, []
+        self._sealed = self._applied
         if self._wrote:
             self._wrote = False
             self._committing = actions
@@ -129,6 +146,9 @@ class Processor:
 
     def _next(self) -> None:
         """Go on with what came meanwhile; when there is nothing, whoever waited for it may."""
+        self._done = self._sealed
+        while self._laggards and self._laggards[0][0] <= self._done:
+            _wake(self._laggards.popleft()[1])
         if self._queue:
             if not self._scheduled:
                 self._scheduled = True
@@ -146,10 +166,12 @@ class Processor:
                 log.exception("Could not act on %r; a restart will", action)
 
     def _release(self) -> None:
-        barriers, self._barriers = self._barriers, []
+        self._done = self._proposed
+        barriers = [*self._barriers, *(waiter for _, waiter in self._laggards)]
+        self._barriers.clear()
+        self._laggards.clear()
         for barrier in barriers:
-            if not barrier.done():
-                barrier.set_result(None)
+            _wake(barrier)
 
     def _fail(self, error: BaseException) -> None:
         """A batch may be lost: act on nothing any more."""
@@ -157,3 +179,8 @@ class Processor:
         self._queue.clear()
         self._release()
         self._on_fatal(error)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

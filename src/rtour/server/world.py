@@ -1,0 +1,36 @@
+"""The server as attempts see it (`attempt_terms.AttemptWorld`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rtour.clock import Clock
+from rtour.server.attempt_terms import AttemptLimits
+from rtour.server.identity import Headers
+from rtour.server.preconditions import Preconditions
+from rtour.server.processor import Processor
+from rtour.server.transport import Transport
+from rtour.storage.sqlite import SqliteStorage
+
+
+class World:
+    """Storage, network, rules, time and the processor, for attempts."""
+
+    def __init__(
+        self,
+        storage: SqliteStorage,
+        transport: Transport,
+        preconditions: Preconditions,
+        clock: Clock,
+        limits: AttemptLimits,
+        processor: Processor,
+        sign: Callable[[str, str | None], Headers],
+    ) -> None:
+        self.storage = storage
+        self.transport = transport
+        self.preconditions = preconditions
+        self.clock = clock
+        self.limits = limits
+        self.propose = processor.propose
+        self.caught_up = processor.caught_up
+        self.sign = sign

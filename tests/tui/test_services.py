@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import httpx
 import pytest
@@ -141,6 +142,17 @@ async def test_requests_are_remembered(seat: Seat) -> None:
     assert "Mary  seat2B" in text
     await seat.press("enter")
     assert screen.query_one("#of-key", Input).value == "Mary"
+
+
+async def test_secrets_are_not_remembered(seat: Seat, tmp_path: Path) -> None:
+    """Headers that let one in are sent, and stay out of the history."""
+    screen = await playground(seat, 1)
+    screen.query_one("#of-key", Input).value = "Mary"
+    screen.query_one("#of-headers", Input).value = "Authorization=Bearer s3cret, x=1"
+    await seat.press("ctrl+r")
+    kept = (tmp_path / "playground.jsonl").read_text()
+    assert "s3cret" not in kept
+    assert "x=1" in kept
 
 
 async def test_the_form_as_curl(seat: Seat) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from rtour.client.model import Invocation
 from rtour.client.telling import status
 from rtour.tui.grid import Row
-from rtour.tui.paint import Piece, status_piece
+from rtour.tui.paint import Piece, Tone, status_piece
 
 
 def family_rows(
@@ -19,10 +19,10 @@ def family_rows(
     rows: list[Row] = []
 
     def add(invocation: Invocation, lead: str, branch: str) -> None:
-        tone = "strong" if invocation.id == marked else "plain"
+        tone: Tone = "strong" if invocation.id == marked else "plain"
         name = f"{lead}{branch}{invocation.target}"
         piece = status_piece(status(msgspec.structs.asdict(invocation)))
-        rows.append(Row(invocation.id, (Piece(name, tone), piece)))  # type: ignore[arg-type]
+        rows.append(Row(invocation.id, (Piece(name, tone), piece)))
         children = called.get(invocation.id, ())
         below = lead + {"": "", "├ ": "│ ", "└ ": "  "}[branch]
         for child in children:

@@ -27,6 +27,8 @@ from rtour.tui.picking import Choice, Pick
 from rtour.tui.view import View
 from rtour.tui.workspace import Workspace
 
+SECRET = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
+
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """What is on the form, as typed; kept in the history."""
@@ -193,7 +195,7 @@ class PlaygroundView(View[None, None]):
         except MisfilledError as error:
             self.notify(str(error), severity="error")
             return
-        self._history.add(self.draft())
+        self._history.add(without_secrets(self.draft()))
         waiting = line(
             Piece(f"{'sending to' if send else 'calling'} {request.target} …", "waiting")
         )
@@ -289,6 +291,13 @@ async def ask(workspace: Workspace, request: Request) -> Answer:
         invocation_id = error.invocation_id if isinstance(error, InvocationFailed) else None
     took_s = monotonic() - started
     return Answer(text=text, failed=failed, took_s=took_s, invocation_id=invocation_id)
+
+
+def without_secrets(draft: Draft) -> Draft:
+    """What may be kept in a file: headers that let one in are not."""
+    headers = {name: value for name, value in _headers(draft.headers).items() if name not in SECRET}
+    kept = ", ".join(f"{name}={value}" for name, value in headers.items())
+    return msgspec.structs.replace(draft, headers=kept)
 
 
 def _answer_text(answer: Answer) -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -10,20 +11,23 @@ import pytest
 from rtour.engine.model import DocumentKind, HandlerType, ServiceType
 from rtour.errors import ManifestError
 from rtour.server.catalog import Changes, ServiceDefaults
+from rtour.server.discoverer import Discovered
 from rtour.server.registration import (
     DeploymentUpdate,
     NewDeployment,
+    Registration,
     RegistrationError,
 )
 from rtour.server.registry import Registry
 from rtour.server.retries import RetryPolicy
-from tests.server.rooms import MANIFEST, NOW, URI, Rooms, manifest
+from rtour.server.transport import Endpoint
+from tests.server.rooms import MANIFEST, NOW, URI, FakeDiscoverer, Rooms, manifest
 
 OTHER = "http://127.0.0.1:9081/"
 
 
 def only(*names: str) -> Any:
-    services = [one for one in MANIFEST["services"] if one["name"] in names]  # type: ignore[index]
+    services = [one for one in MANIFEST["services"] if one["name"] in names]  # type: ignore[attr-defined]
     return manifest(services=services)
 
 
@@ -242,3 +246,40 @@ async def test_callees(rooms: Rooms) -> None:
     found = rooms.registry.callee("Greeter", "brief", None, "key")
     assert found is not None
     assert found[1:] == (5000, 5000)
+
+
+class SlowDiscoverer(FakeDiscoverer):
+    """Answers for one address only when told."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__()
+        self._uri = uri
+        self.answer = asyncio.Event()
+
+    async def discover(self, endpoint: Endpoint, headers: dict[str, str]) -> Discovered:
+        found = await super().discover(endpoint, headers)
+        if endpoint.uri == self._uri:
+            await self.answer.wait()
+        return found
+
+
+async def test_an_endpoint_that_does_not_answer_holds_up_nobody(rooms: Rooms) -> None:
+    """Others register, and services are changed, while one endpoint is waited for."""
+    slow = SlowDiscoverer(OTHER)
+    rooms.registration = Registration(
+        rooms.registry, rooms.requests, slow, rooms.clock, rooms.random
+    )
+    loop = asyncio.get_running_loop()
+    both = [
+        loop.create_task(rooms.registration.register(NewDeployment(uri=OTHER))) for _ in range(2)
+    ]
+    await asyncio.sleep(0)
+    third, created = await rooms.registration.register(NewDeployment(uri="http://third/"))
+    await rooms.registration.change_service("Greeter", Changes(public=False))
+    assert created
+    slow.answer.set()
+    (first, first_created), (second, second_created) = await asyncio.gather(*both)
+    assert first.id == second.id
+    assert sorted([first_created, second_created]) == [False, True]
+    revisions = [one.services[0].revision for one in (third, first)]
+    assert revisions == [2, 3], "revisions follow the order in which they are stored"

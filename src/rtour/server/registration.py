@@ -1,6 +1,7 @@
 """How deployments come, change and go (http-api.md B5, server-semantics.md §9).
 
-One change at a time: what is decided from the registry must still hold when it is stored.
+One change at a time: what is decided from the registry must still hold when it is stored. Endpoints
+are asked before that, so that one which does not answer holds up nobody else.
 """
 
 from __future__ import annotations
@@ -89,13 +90,16 @@ class Registration:
         A known address is not asked again, unless forced.
         """
         uri = normal_uri(new.uri)
+        known = self._registry.at_address(uri)
+        if known is not None and not new.force:
+            return known, False
+        http_version: HttpVersion = "HTTP/1.1" if new.use_http_11 else "HTTP/2.0"
+        endpoint = Endpoint(uri, http_version)
+        found = await self._discoverer.discover(endpoint, new.additional_headers)
         async with self._one_at_a_time:
             known = self._registry.at_address(uri)
-            if known is not None and not new.force:
+            if known is not None and not new.force:  # it was registered while we asked
                 return known, False
-            http_version: HttpVersion = "HTTP/1.1" if new.use_http_11 else "HTTP/2.0"
-            endpoint = Endpoint(uri, http_version)
-            found = await self._discoverer.discover(endpoint, new.additional_headers)
             deployment = self._deployment(new, uri, http_version, found, known)
             if not new.dry_run:
                 await self._store(deployment)
@@ -140,17 +144,13 @@ class Registration:
 
     async def update(self, deployment_id: str, update: DeploymentUpdate) -> Deployment:
         """Move a deployment, or ask it again what it serves."""
+        moved = self._moved(deployment_id, update)
+        if update == DeploymentUpdate(dry_run=update.dry_run):
+            return moved
+        found = await self._discoverer.discover(moved.endpoint, moved.additional_headers)
         async with self._one_at_a_time:
             current = self._existing(deployment_id)
-            if update == DeploymentUpdate(dry_run=update.dry_run):
-                return current
-            moved = _moved(current, update)
-            other = self._registry.at_address(moved.uri)
-            if other is not None and other.id != deployment_id:
-                raise RegistrationError(
-                    409, f"Conflict: deployment {other.id} already has the address {moved.uri}"
-                )
-            found = await self._discoverer.discover(moved.endpoint, moved.additional_headers)
+            moved = self._moved(deployment_id, update)
             _refuse_other_versions(current, found.manifest)
             updated = replace(moved, sdk_version=found.sdk_version, also_http1=found.also_http1)
             if update.overwrite:
@@ -162,6 +162,16 @@ class Registration:
             if not update.dry_run:
                 await self._store(updated)
             return updated
+
+    def _moved(self, deployment_id: str, update: DeploymentUpdate) -> Deployment:
+        """The deployment at its new address, which no other may have."""
+        moved = _moved(self._existing(deployment_id), update)
+        other = self._registry.at_address(moved.uri)
+        if other is not None and other.id != deployment_id:
+            raise RegistrationError(
+                409, f"Conflict: deployment {other.id} already has the address {moved.uri}"
+            )
+        return moved
 
     def _overwritten(
         self, current: Deployment, manifest: discovery.Manifest

@@ -61,7 +61,8 @@ class Routes:
                 *deployment.additional_headers.items(),
             ),
             inactivity_timeout_ms=meta.inactivity_timeout_ms,
-            abort_timeout_ms=meta.abort_timeout_ms,
+            # What would be tolerated with the request open is so with the request complete.
+            abort_timeout_ms=meta.abort_timeout_ms + (meta.inactivity_timeout_ms if learned else 0),
             eager_state=self._settings.eager_state and not meta.lazy_state,
         )
 

@@ -74,7 +74,7 @@ ENGINE = (
     Mutant(
         "the fence lets old attempts through",
         _LIFECYCLE + "current",
-        "invocation if invocation.attempt == attempt else None",
+        "invocation if invocation.attempt == report.attempt else None",
         "invocation",
     ),
     Mutant(
@@ -350,8 +350,8 @@ STORAGE = (
     Mutant(
         "what a suspended invocation waits for is not written",
         "rtour.storage.rows:grown",
-        "if invocation.awaiting is None",
-        "if invocation",
+        "ABSENT if awaiting is None else _text(awaiting)",
+        "ABSENT",
         "sqlite",
     ),
 )

@@ -174,6 +174,17 @@ class World:
                 self.fail(f"{type(error).__name__}: {error}")
         if self.life is not None:
             self.life.die()
+        await self._fold_up()
+
+    async def _fold_up(self) -> None:
+        """End every task: one that outlived its loop would speak up in the next world."""
+        for _ in range(100):
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            if not left:
+                break
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=1)
 
     async def _play(self) -> None:
         self._start()

@@ -114,6 +114,16 @@ def test_single_steps_for_scripts(terminal: Terminal) -> None:
     assert not any(each["done"] for each in lessons)
 
 
+def test_in_a_checkout_the_learner_works_beside_the_source(terminal: Terminal) -> None:
+    """There ./tour is what all tours come from: the learner gets a folder that git ignores."""
+    (terminal.home / "tour" / "lessons").mkdir(parents=True)
+    result = terminal.run("tour", "reset", "--yes", "-o", "json")
+    mine = terminal.home / "my_tour"
+    assert json.loads(result.out)["folder"] == str(mine)
+    assert (mine / ".gitignore").read_text() == "*\n"
+    assert [each.name for each in (terminal.home / "tour").iterdir()] == ["lessons"]
+
+
 def test_a_folder_must_be_a_module_name(terminal: Terminal) -> None:
     """A folder that Python cannot import is refused before anything is written."""
     result = terminal.run("tour", "--folder", "my-tour", "status")

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tests.tour.conftest import TOUR
-from tour.guide.lesson import FENCE, Lesson, addressed, commands, title
+from tour.guide.lesson import FENCE, Lesson, addressed, commands, placed, title
 from tour.lessons import LESSONS
 
 FOLDER = TOUR / "lessons"
@@ -81,6 +81,13 @@ def test_titles_are_distinct() -> None:
     """The list of lessons can be told apart."""
     titles = [title(lesson.text(FOLDER)) for lesson in LESSONS]
     assert len(set(titles)) == len(titles)
+
+
+def test_a_folder_of_another_name_is_called_so() -> None:
+    """Paths and modules in texts are those of the learner's folder; other words stay."""
+    text = "`tour/app/cart_object.py`, tour.app.test_theatre, `rtour tour`, the tour."
+    changed = "`mine/app/cart_object.py`, mine.app.test_theatre, `rtour tour`, the tour."
+    assert placed(text, "mine") == changed
 
 
 def test_ports_in_texts_are_those_in_use() -> None:

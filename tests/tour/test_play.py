@@ -10,7 +10,7 @@ import pytest
 from rtour.client import Client
 from tests.tour.wrong_solutions import WRONG, Wrong
 from tour.guide.guide import Guide, Ran
-from tour.guide.lesson import Lesson
+from tour.guide.lesson import Lesson, commands
 from tour.guide.verdict import Verdict
 
 pytestmark = pytest.mark.slow
@@ -70,6 +70,9 @@ async def _verdict(guide: Guide, wrong: Wrong) -> Verdict:
     assert wrong.old in files[wrong.file], f"{wrong.lesson}, {wrong.name}: nothing to change"
     changed = {wrong.file: files[wrong.file].replace(wrong.old, wrong.new)}
     guide.put({**_all_solved(guide), **files, **changed})
+    await guide.theatre.fresh_service()
+    for command in commands(guide.text(lesson)) if wrong.run else []:
+        await guide.run(command)
     verdict = await guide.check(lesson)
     await _end_all(guide)
     return verdict

@@ -14,6 +14,8 @@ class Wrong(NamedTuple):
     old: str
     new: str
     cause: str
+    run: bool = False
+    """Whether the lesson's commands are run, too."""
 
 
 CART, TICKET, CHECKOUT = "cart_object.py", "ticket_object.py", "checkout_service.py"
@@ -324,5 +326,59 @@ WRONG = (
         "        raise\n",
         "        return False\n",
         "fails",
+    ),
+    Wrong(
+        "durable-execution",
+        "fails before the call",
+        CART,
+        f"    reserved = {RESERVE}\n",
+        f'    raise RuntimeError("Failing")\n    reserved = {RESERVE}\n',
+        "fails before anything is in its journal",
+        run=True,
+    ),
+    Wrong(
+        "durable-execution",
+        "fails for good",
+        CART,
+        'raise RuntimeError("Failing")',
+        'raise __import__("rtour").TerminalError("Failing")',
+        "no addTicket is being retried",
+        run=True,
+    ),
+    Wrong(
+        "durable-execution",
+        "does not fail",
+        CART,
+        '    raise RuntimeError("Failing")\n',
+        "",
+        "no addTicket is being retried",
+        run=True,
+    ),
+    Wrong(
+        "testing",
+        "other names",
+        "test_theatre.py",
+        "test-",
+        "mine-",
+        "nobody has reserved a seat whose name begins with test-",
+        run=True,
+    ),
+    Wrong(
+        "testing",
+        "one user twice",
+        "test_theatre.py",
+        "test-bob-",
+        "test-ada-",
+        "no seat of the tests was wanted by two users",
+        run=True,
+    ),
+    Wrong(
+        "testing",
+        "two seats",
+        "test_theatre.py",
+        'f"test-bob-{self.mark}", seat',
+        'f"test-bob-{self.mark}", f"{seat}-2"',
+        "no seat of the tests was wanted by two users",
+        run=True,
     ),
 )

@@ -15,7 +15,7 @@ import msgspec
 from rtour.client import Client, ClientError
 
 from ..lessons import LESSONS
-from .lesson import Lesson, addressed, commands, title
+from .lesson import Lesson, addressed, commands, placed, title
 from .look import Look
 from .outside import Outside
 from .progress import Progress
@@ -93,7 +93,8 @@ class Guide:
 
     def text(self, lesson: Lesson) -> str:
         """The lesson, with the ports that are in use here."""
-        return addressed(lesson.text(self.source / "lessons"), self.theatre.ports)
+        text = addressed(lesson.text(self.source / "lessons"), self.theatre.ports)
+        return placed(text, self.folder.name)
 
     def title(self, lesson: Lesson) -> str:
         """Its heading."""
@@ -118,7 +119,7 @@ class Guide:
     def help(self, lesson: Lesson, verdict: Verdict) -> list[str]:
         """One hint more with each failed try; in the end the solution, as a diff."""
         tries = self.progress.tries.get(lesson.slug, 0)
-        shown = verdict.hints[:tries]
+        shown = [placed(hint, self.folder.name) for hint in verdict.hints[:tries]]
         if tries > len(verdict.hints) and (diff := self.diff(lesson)):
             shown = [*shown, f"The whole way there:\n{diff}"]
         return shown

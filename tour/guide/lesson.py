@@ -11,6 +11,7 @@ import msgspec
 from .look import Look
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PLACE = re.compile(r"\btour(?=[/.](?:app|auxiliary|outside|part\d))")
 USUAL_PORT = re.compile(r"\b(8080|9070|9080)\b")
 
 
@@ -61,6 +62,11 @@ def commands(text: str) -> list[str]:
     consoles = [body for kind, body in FENCE.findall(text) if kind == "console"]
     lines = "\n".join(consoles).replace("\\\n", "").splitlines()
     return [line[2:] for line in lines if line.startswith("$ ")]
+
+
+def placed(text: str, folder: str) -> str:
+    """The text with the name of the learner's folder in place of `tour`."""
+    return PLACE.sub(folder, text)
 
 
 def addressed(text: str, ports: Sequence[int]) -> str:

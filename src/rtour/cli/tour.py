@@ -171,6 +171,8 @@ def open_guide(session: Session, ctx: typer.Context, *, write: bool = True) -> A
         source = read_manifest(root)["tour"]
         files = files_of(root / source.folder, source.parts)
         copy_out(root / source.folder, files, folder)
+        if folder.name == "my_tour":
+            (folder / ".gitignore").write_text("*\n", "utf-8")
         session.note(f"wrote the tour to {folder}")
     return _load(root).Guide(
         root,
@@ -184,6 +186,8 @@ def _folder(session: Session, chosen: str | None) -> Path:
     here = session.world.cwd
     inside = chosen is None and (here / "app" / "cart_object.py").is_file()
     folder = (here if inside else session.file(chosen or "tour")).resolve()
+    if chosen is None and (folder / "lessons").is_dir():
+        folder = here / "my_tour"  # in a checkout of rtour, ./tour is what all tours come from
     if not folder.name.isidentifier():
         raise Misuse(
             f"'{folder.name}' cannot be imported by Python",

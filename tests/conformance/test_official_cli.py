@@ -15,13 +15,16 @@ from tests.conformance.servers import KINDS, Kind
 Transcript = list[Answer]
 
 _COUNTED = "the Input is stored and counted when it is accepted, not when it first runs"
+_OWN_WORDS = "why a peer is unreachable is said in our words"
+_JSON = "every refusal of the admin port has a JSON body"
 # How a command line begins → why what it prints differs.
 DIFFERENT: dict[str, str] = {
-    "deployments describe nonsense": "every refusal of the admin port has a JSON body",
+    "deployments describe nonsense": _JSON,
+    "subscriptions describe x": _JSON,
     "sql --json": _COUNTED,
     "sql --jsonl": _COUNTED,
     'sql "SELECT id, status': _COUNTED,
-    "deployments register --yes http://127.0.0.1:9 ": "why a peer is unreachable is said in our words",
+    "deployments register --yes http://127.0.0.1:9 ": _OWN_WORDS,
 }
 # Where the official server puts words in another order on every run.
 SHUFFLED = ("services list --extra", "deployments list", "state clear")

@@ -175,6 +175,47 @@ async def test_guis_find_what_they_ask_first(port: int) -> None:
     await connection.close()
 
 
+QUESTIONS = [
+    ("SELECT db.oid, db.* FROM pg_catalog.pg_database db WHERE datname = $1", 1),
+    ("SELECT * FROM pg_catalog.pg_settings WHERE name = $1 OR name = 'search_path'", 1),
+    (
+        """SELECT n.oid, n.*, d.description FROM pg_catalog.pg_namespace n
+        LEFT OUTER JOIN pg_catalog.pg_description d ON d.objoid = n.oid AND d.objsubid = 0
+        AND d.classoid = 'pg_namespace'::regclass WHERE nspname <> $1 ORDER BY nspname""",
+        3,
+    ),
+    (
+        """SELECT c.relname, a.*, pg_catalog.pg_get_expr(ad.adbin, ad.adrelid, true) AS value
+        FROM pg_catalog.pg_attribute a INNER JOIN pg_catalog.pg_class c ON (a.attrelid = c.oid)
+        LEFT OUTER JOIN pg_catalog.pg_attrdef ad
+        ON (a.attrelid = ad.adrelid AND a.attnum = ad.adnum)
+        WHERE NOT a.attisdropped AND c.relname = 'state' AND a.attname <> $1""",
+        9,
+    ),
+    (
+        """SELECT pg_catalog.pg_class.relname FROM pg_catalog.pg_class
+        JOIN pg_catalog.pg_namespace
+        ON pg_catalog.pg_namespace.oid = pg_catalog.pg_class.relnamespace
+        WHERE pg_catalog.pg_class.relkind = ANY (ARRAY['r', 'p'])
+        AND pg_catalog.pg_table_is_visible(pg_catalog.pg_class.oid) AND nspname <> $1""",
+        len(TABLES),
+    ),
+    (
+        """SELECT set_config('bytea_output', 'hex', false) FROM pg_show_all_settings()
+        WHERE name = 'bytea_output' AND name <> $1""",
+        1,
+    ),
+]
+
+
+@pytest.mark.parametrize(("sql", "rows"), QUESTIONS)
+async def test_guis_reflect_the_tables(port: int, sql: str, rows: int) -> None:
+    """Questions of DBeaver, SQLAlchemy and pgAdmin, in their shapes."""
+    connection = await asyncpg.connect(f"postgres://me@127.0.0.1:{port}/restate")
+    assert len(await connection.fetch(sql, "restate")) == rows
+    await connection.close()
+
+
 async def test_a_statement_can_be_cancelled(port: int) -> None:
     """A cancel request stops the statement and leaves the connection as it was."""
     url = f"host=127.0.0.1 port={port} user=me dbname=restate"

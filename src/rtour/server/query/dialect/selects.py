@@ -16,6 +16,9 @@ from rtour.server.query.dialect.scopes import Scope, Source, Tables, text
 
 _LIST_TABLES = frozenset({"unnest", "generate_series", "range"})
 
+# What pgAdmin calls is a table under another name.
+_TABLE_FUNCTIONS = {"pg_show_all_settings": "pg_catalog.pg_settings"}
+
 Named = Mapping[str, tuple[Output, ...]]
 
 
@@ -144,6 +147,8 @@ class Selects:
         """One item of a FROM clause, for SQLite; the scope learns its columns."""
         if isinstance(node, exp.Lateral):
             raise failures.unsupported("LATERAL")
+        if isinstance(node, exp.Table) and node.this.name.lower() in _TABLE_FUNCTIONS:
+            node = exp.to_table(_TABLE_FUNCTIONS[node.this.name.lower()])
         if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
             made, source = self._table(node, scope)
         elif isinstance(node, exp.Unnest) or (

@@ -46,9 +46,19 @@ SETTINGS: Final[dict[str, str]] = {
     "timezone": "UTC",
     "client_encoding": "UTF8",
     "transaction_isolation": "read committed",
+    "bytea_output": "hex",
     "default_transaction_read_only": "on",
 }
 _TABLE_OIDS = {table.name: FIRST_TABLE_OID + place for place, table in enumerate(TABLES)}
+# Clients name these to say what a description describes.
+_CATALOG_OIDS = {
+    "pg_class": 1259,
+    "pg_type": 1247,
+    "pg_proc": 1255,
+    "pg_database": 1262,
+    "pg_namespace": 2615,
+    "pg_constraint": 2606,
+}
 _TABLES_BY_OID = {_TABLE_OIDS[table.name]: table for table in TABLES}
 
 
@@ -75,7 +85,7 @@ def _column_description(oid: int, number: int) -> str | None:
 
 def _oid_of_class(name: str) -> int | None:
     plain = name.rpartition(".")[2].strip('"')
-    return int(plain) if plain.isdigit() else _TABLE_OIDS.get(plain)
+    return int(plain) if plain.isdigit() else (_TABLE_OIDS | _CATALOG_OIDS).get(plain)
 
 
 def _name_of_class(oid: int) -> str:

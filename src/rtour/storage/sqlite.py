@@ -25,7 +25,7 @@ from rtour.storage.reader import Reader
 from rtour.storage.schema import migrate
 from rtour.storage.settings import SqliteSettings
 from rtour.storage.working import WorkingSet
-from rtour.storage.writer import Writer
+from rtour.storage.writer import Writer, fold_in
 
 Done = Callable[[BaseException | None], None]
 
@@ -44,6 +44,7 @@ class SqliteStorage:
         try:
             writer = _connect(self.path, settings, settings.page_cache_kib)
             migrate(writer, self.path)
+            fold_in(writer)
             reader = _connect(self.path, settings, settings.page_cache_kib // 4)
             checkpoints = _connect(self.path, settings, settings.page_cache_kib // 4)
             self._reader = Reader(reader, self.path)

@@ -145,3 +145,13 @@ def _checkpoint(connection: sqlite3.Connection) -> None:
     # A disk that is full fails here as well; the log is sound and grows until the next try.
     with contextlib.suppress(sqlite3.OperationalError):
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def fold_in(connection: sqlite3.Connection) -> None:
+    """Empty the log that the server's last life left, into the database.
+
+    A life that is killed before its log is full leaves it to the next one: without this, a server
+    that is killed again and again would have a log without end.
+    """
+    with contextlib.suppress(sqlite3.OperationalError):  # as above
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

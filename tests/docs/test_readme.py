@@ -20,7 +20,7 @@ def test_there_are_two_set_up_commands() -> None:
     commands = re.findall(r"^```sh\n(.*?)\n```", README, re.MULTILINE | re.DOTALL)
     assert len(commands) == 2
     assert all("\n" not in command for command in commands)
-    assert commands[0].endswith("rtour tour --folder my_tour")
+    assert commands[0].endswith("rtour tour")
     assert commands[1].endswith("nox")
 
 

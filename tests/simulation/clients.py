@@ -212,7 +212,7 @@ class Client:
         return service, self._random.choice(names)
 
     async def _add(self, op: str) -> None:
-        ask = {"op": op}
+        ask: dict[str, Any] = {"op": op}
         if self._random.random() < 0.3:
             ask["pause_ms"] = self._random.choice((1, 200, 2_000))
         if self._random.random() < 0.4:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from rtour.engine import changes as c
 from rtour.engine.model import LIVE, Invocation, Status
@@ -132,7 +133,7 @@ def unfinished(tables: Tables) -> list[str]:
 
 def leftovers(tables: Tables) -> list[str]:
     """Rows that should be gone when all work is done and all retention over."""
-    kept = {
+    kept: dict[str, Mapping[Any, object]] = {
         "invocations": tables.invocations,
         "journals": tables.journals,
         "events": tables.events,

@@ -88,7 +88,7 @@ class Life(Server):
         """Start as `Server` does, but for the ports."""
         self._build()
         propose = self.processor.propose
-        self._world.propose = self._doubling(propose)
+        self._world.propose = self._doubling(propose)  # type: ignore[assignment]
         self.requests._propose = self._doubling(propose)
         self.timers = Timers(self.storage.timers_after, propose, self._clock, TIMER_WINDOW)
         self._go_on(self._recover())
@@ -102,7 +102,7 @@ class Life(Server):
         """A client's request, straight to the ingress behind the port. Raises Dead."""
         if self.dead:
             raise Dead
-        task = asyncio.get_running_loop().create_task(self.ingress.shared.app(request))
+        task = asyncio.get_running_loop().create_task(self._answer(request))
         self._callers[task] = None
         try:
             return await task
@@ -114,6 +114,9 @@ class Life(Server):
             raise Dead from None
         finally:
             self._callers.pop(task, None)
+
+    async def _answer(self, request: Request) -> Reply:
+        return await self.ingress.shared.app(request)
 
     # --- faults ----------------------------------------------------------------------------------
 

@@ -92,8 +92,10 @@ class SqliteSimulatedStorage(SimulatedStorage):
     def journal(self, invocation: Invocation) -> list[Entry]:
         return self._real.journal(invocation)
 
-    def object_state(self, service: str, key: str, *, committed: bool) -> dict[bytes, bytes]:
-        return self._real.object_state(service, key, committed=committed)
+    def object_state(
+        self, service: str, key: str, *, committed: bool, bytes_max: int | None = None
+    ) -> dict[bytes, bytes]:
+        return self._real.object_state(service, key, committed=committed, bytes_max=bytes_max)
 
     def timers_after(self, after: Timer | None, limit: int) -> list[Timer]:
         return self._real.timers_after(after, limit)

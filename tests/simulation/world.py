@@ -253,11 +253,11 @@ class World:
                 stored = [one for one in stored if one.status is not Status.COMPLETED]
             rooms = [one for one in stored if one.target.service == "Room"]
             if rooms and self._dice.random() < 0.6:
-                kind = self._dice.choice((cmd.Kill, cmd.Cancel))
-                await self._operate(kind, self._dice.choice(rooms).id)
+                ends = self._dice.choice((cmd.Kill, cmd.Cancel))
+                await self._operate(ends, self._dice.choice(rooms).id)
             elif stored:
-                kind = self._dice.choice((cmd.Pause, cmd.Pause, cmd.Resume, cmd.PurgeJournal))
-                await self._operate(kind, self._dice.choice(stored).id)
+                stays = self._dice.choice((cmd.Pause, cmd.Pause, cmd.Resume, cmd.PurgeJournal))
+                await self._operate(stays, self._dice.choice(stored).id)
 
     async def _operate(self, kind: Callable[..., cmd.Command], id_: str) -> Response | None:
         life = self.life
@@ -266,7 +266,7 @@ class World:
         with contextlib.suppress(TimeoutError, RtourError):
             async with asyncio.timeout(5):
                 answer = await life.requests.ask(lambda number: kind(id_, request_id=number))
-                self.note(f"{kind.__name__} {id_}: {answer}")  # type: ignore[attr-defined]
+                self.note(f"{kind.__name__} {id_}: {answer}")
                 return answer
         return None
 

@@ -65,4 +65,4 @@ async def ring(ctx: restate.Context, after_ms: int) -> int:
 if __name__ == "__main__":
     config = Config()
     config.bind = [f"127.0.0.1:{sys.argv[1]}"]
-    asyncio.run(serve(restate.app([COUNTER, ALARM]), config))  # type: ignore[arg-type]
+    asyncio.run(serve(restate.app([COUNTER, ALARM]), config))

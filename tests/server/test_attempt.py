@@ -247,9 +247,9 @@ def test_an_attempt_that_never_ends_is_aborted() -> None:
         (lambda e: e.say(m.AttachInvocation(m.InvocationId("inv"), 1)), "RT0017"),
         (lambda e: e.say(m.Error(500, "oops")), "RT0007"),
         (lambda e: e.say(m.Error(570, "mismatch")), "RT0016"),
-        (lambda e: (e.respond(), e.end()), "RT0012"),
+        (lambda e: (e.respond(), e.end()), "RT0007"),
         (lambda e: e.abort(), "RT0010"),
-        (lambda e: e.say_bytes(frame(0x0401, b"")[:4]) or e.end(), "RT0012"),
+        (lambda e: e.say_bytes(frame(0x0401, b"")[:4]) or e.end(), "RT0007"),
     ],
 )
 def test_what_goes_wrong_is_a_failed_attempt(

@@ -160,11 +160,11 @@ class Attempt:
         target = self.invocation.target
         if target.key is None or not self.route.eager_state:
             return (), True
+        room = self._world.limits.eager_state_bytes_max
         state = self._world.storage.object_state(
-            target.service, target.key, committed=not target.may_write_state
+            target.service, target.key, committed=not target.may_write_state, bytes_max=room
         )
         entries: list[StateEntry] = []
-        room = self._world.limits.eager_state_bytes_max
         for name, value in state.items():
             room -= len(name) + len(value)
             if room < 0:
@@ -242,7 +242,7 @@ class Attempt:
                 end = self._on_frame(received)
                 if end is not None:
                     return end
-        raise failure("RT0012", "the response ended without End, Suspension or Error")
+        raise failure("RT0007", "the response ended without End, Suspension or Error")
 
     def _on_frame(self, received: Frame) -> Ended | Suspended | None:
         if received.type in COMMAND_TYPES:

@@ -268,9 +268,12 @@ class InStep(RuleBasedStateMachine):
         assert self.sqlite.expired(at, limit) == self.model.expired(at, limit)
         for name in OBJECTS:
             for committed in (True, False):
-                assert self.sqlite.object_state(
-                    *name, committed=committed
-                ) == self.model.object_state(*name, committed=committed)
+                whole = self.model.object_state(*name, committed=committed)
+                assert self.sqlite.object_state(*name, committed=committed) == whole
+                part = self.sqlite.object_state(*name, committed=committed, bytes_max=limit)
+                assert part.items() <= whole.items()
+                size = sum(len(key) + len(value) for key, value in part.items())
+                assert size > limit or part == whole
 
     @invariant()
     def read_all_if_watched(self) -> None:

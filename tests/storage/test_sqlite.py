@@ -79,6 +79,30 @@ async def test_committed_state_leaves_out_what_is_only_written(storage: SqliteSt
     assert storage.object_state("Cart", "ada", committed=True) == {b"n": b"1"}
 
 
+@pytest.mark.parametrize("committed", [False, True])
+async def test_no_more_state_is_read_than_is_asked_for(folder: Path, committed: bool) -> None:
+    """Of a large object the first keys come, and one too many, so that it shows.
+
+    Whether the cache has it or not; what is only written comes whole.
+    """
+    storage = SqliteStorage(folder)
+    puts = [c.PutState("Cart", "ada", b"%d" % n, b"x" * 99) for n in range(10)]
+    storage.write(puts, sequence=1, at=1)
+    await v.committed(storage)
+    storage.close()
+    storage = SqliteStorage(folder)
+
+    def read(bytes_max: int | None) -> list[bytes]:
+        return [*storage.object_state("Cart", "ada", committed=committed, bytes_max=bytes_max)]
+
+    assert read(250) == [b"0", b"1", b"2"]
+    assert read(None) == read(1000) == [b"%d" % n for n in range(10)]
+    assert len(read(250)) >= 3
+    storage.write([c.PutState("Cart", "ada", b"new", b"")], sequence=2, at=2)
+    assert storage.object_state("Cart", "ada", committed=False, bytes_max=250)[b"new"] == b""
+    storage.close()
+
+
 @pytest.mark.parametrize("where", [CommitIn.LOOP, CommitIn.THREAD])
 async def test_after_a_failed_commit_nothing_is_taken(folder: Path, where: CommitIn) -> None:
     """The failure is told to the committer and then to everyone; nothing is half stored."""

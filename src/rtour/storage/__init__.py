@@ -49,8 +49,13 @@ class Storage(Protocol):
     def journal(self, invocation: Invocation) -> list[Entry]:
         """The first `invocation.journal_length` entries."""
 
-    def object_state(self, service: str, key: str, *, committed: bool) -> dict[bytes, bytes]:
-        """All state of an object, sorted; `committed` leaves out what is not yet durable."""
+    def object_state(
+        self, service: str, key: str, *, committed: bool, bytes_max: int | None = None
+    ) -> dict[bytes, bytes]:
+        """State of an object, sorted; `committed` leaves out what is not yet durable.
+
+        Beyond `bytes_max` the rest may be left out: what comes is then longer than that.
+        """
 
     def timers_after(self, after: Timer | None, limit: int) -> list[Timer]:
         """Stored timers in order of time, beginning behind `after`."""

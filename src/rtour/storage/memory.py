@@ -246,7 +246,14 @@ class MemoryStorage:
     def journal(self, invocation: Invocation) -> list[Entry]:
         return self._view.entries(invocation)[: invocation.journal_length]
 
-    def object_state(self, service: str, key: str, *, committed: bool) -> dict[bytes, bytes]:
+    def object_state(
+        self,
+        service: str,
+        key: str,
+        *,
+        committed: bool,
+        bytes_max: int | None = None,  # noqa: ARG002 - it is all in memory
+    ) -> dict[bytes, bytes]:
         tables = self.durable if committed else self.working
         return TablesView(tables).all_state(service, key)
 

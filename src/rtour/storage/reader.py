@@ -88,8 +88,21 @@ class Reader:
         found = self._all(_STATE, (service, key, name))
         return found[0][0] if found else None
 
-    def all_state(self, service: str, key: str) -> dict[bytes, bytes]:
-        return dict(self._all(_ALL_STATE, (service, key)))
+    def all_state(self, service: str, key: str, bytes_max: int | None = None) -> dict[bytes, bytes]:
+        """What is there, or so much of it that it is longer than `bytes_max`."""
+        if bytes_max is None:
+            return dict(self._all(_ALL_STATE, (service, key)))
+        state: dict[bytes, bytes] = {}
+        room = bytes_max
+        try:
+            for name, value in self._connection.execute(_ALL_STATE, (service, key)):
+                state[name] = value
+                room -= len(name) + len(value)
+                if room < 0:
+                    break
+        except sqlite3.DatabaseError as error:
+            raise explained(self._path, error) from error
+        return state
 
     def promise(self, service: str, key: str, name: str) -> Promise | None:
         found = self._all(_PROMISE, (service, key, name))

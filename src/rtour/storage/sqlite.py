@@ -106,9 +106,11 @@ class SqliteStorage:
     def journal(self, invocation: Invocation) -> list[Entry]:
         return self._working.entries(invocation)[: invocation.journal_length]
 
-    def object_state(self, service: str, key: str, *, committed: bool) -> dict[bytes, bytes]:
+    def object_state(
+        self, service: str, key: str, *, committed: bool, bytes_max: int | None = None
+    ) -> dict[bytes, bytes]:
         source = self._reader if committed else self._working
-        return source.all_state(service, key)
+        return source.all_state(service, key, bytes_max)
 
     def timers_after(self, after: Timer | None, limit: int) -> list[Timer]:
         return self._working.timers_after(after, limit)

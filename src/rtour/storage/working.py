@@ -129,8 +129,14 @@ class WorkingSet:
             return cached.get(name)  # type: ignore[no-any-return]
         return self._reader.state(service, key, name)
 
-    def all_state(self, service: str, key: str) -> dict[bytes, bytes]:
+    def all_state(self, service: str, key: str, bytes_max: int | None = None) -> dict[bytes, bytes]:
+        """All of it; or, where that is more than `bytes_max`, perhaps only more than that."""
         pending = self._changes((service, key))
+        if not pending and bytes_max is not None:
+            cached = self._cache.get((service, key, "state"))
+            if cached is not MISSING:
+                return cached.copy()  # type: ignore[no-any-return]
+            return self._first_state(service, key, bytes_max)
         state: dict[bytes, bytes]
         if any(changes.state_cleared for changes in pending):
             state = {}
@@ -141,6 +147,13 @@ class WorkingSet:
         for changes in reversed(pending):
             state = _patched(state, changes)
         return dict(sorted(state.items()))
+
+    def _first_state(self, service: str, key: str, bytes_max: int) -> dict[bytes, bytes]:
+        state = self._reader.all_state(service, key, bytes_max)
+        size = sum([len(name) + len(value) for name, value in state.items()])
+        if size <= bytes_max:  # then it is all there is
+            self._cache.put((service, key, "state"), state.copy(), _state_size(state))
+        return state
 
     def _stored_state(self, service: str, key: str) -> dict[bytes, bytes]:
         cached = self._cache.get((service, key, "state"))

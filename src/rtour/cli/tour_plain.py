@@ -21,6 +21,7 @@ HELP = """\
   o       output of your service
   q       leave; `rtour tour` goes on where you were
   rtour …, curl …, !…   run a command, here, with the engine of the tour"""
+END = "This is the last lesson. `rtour example` lists more to start from."
 PROGRAMS = ("rtour ", "curl ", "python ", "!")
 LOG_LINES = 20
 
@@ -146,7 +147,7 @@ class Conversation:
     def _step(self, step: int) -> None:
         lesson = self._guide.neighbour(self._lesson, step)
         if lesson is None:
-            self._say("There is no more lesson in that direction.")
+            self._say(END if step > 0 else "This is the first lesson.")
             return
         self._guide.move(lesson)
         self._lesson, self._passed = lesson, False

@@ -31,6 +31,7 @@ from rtour.tui.view import View
 from rtour.tui.workspace import Workspace
 
 WIDE = 110
+USUAL_PORTS = (8080, 9070)
 INVOCATIONS, LOG_LINES = 8, 12
 CSS = """
 #lesson { width: 1fr; padding: 0 1; }
@@ -222,8 +223,15 @@ class TourView(View[None, Seen]):
     def _begin(self) -> None:
         self._passed = False
         number, count = self._guide.number(self._lesson), len(self._guide.lessons)
-        text = f"Lesson {number} of {count}. Your files: {self._guide.folder / 'app'}"
-        self._say([Piece(text, "quiet"), Piece("Enter checks what you did.", "quiet")])
+        lines = [f"Lesson {number} of {count}. Your files: {self._guide.folder / 'app'}"]
+        where = self._guide.theatre.connection
+        if self._guide.theatre.ports[:2] != USUAL_PORTS:
+            lines.append(
+                "In other terminals, first: export "
+                f"RTOUR_ADMIN_URL={where.admin_url} RTOUR_INGRESS_URL={where.ingress_url}"
+            )
+        lines.append("Enter checks what you did.")
+        self._say([Piece(each, "quiet") for each in lines])
 
     def _say(self, lines: list[Piece]) -> None:
         self.query_one("#verdict-text", Static).update(stack(*(line(each) for each in lines)))

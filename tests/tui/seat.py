@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from textual.message import Message
 from textual.pilot import Pilot
 from textual.screen import ModalScreen
@@ -74,6 +75,16 @@ class Seat:
         await self.fill(where)
         return await self.press("enter")
 
+    async def until(self, *words: str) -> str:
+        """Refreshes until all words are on screen: a real server takes its time."""
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                while not all(word in self.text for word in words):
+                    await self.press("r")
+        except TimeoutError:
+            pytest.fail(f"never on screen: {words}\n{self.text}")
+        return self.text
+
     async def settle(self) -> None:
         """Waits until nothing is under way, but for dialogs that wait for the user."""
         async with asyncio.timeout(LONGEST_S):
@@ -99,7 +110,7 @@ async def opened(
     size: tuple[int, int] = (80, 24),
     log: Path | None = None,
 ) -> AsyncIterator[Seat]:
-    """The app, shown its first screen."""
+    """The app on a fake server, shown its first screen."""
     connection = Connection(admin_url=admin_url, ingress_url=INGRESS)
     workspace = Workspace(
         Client(connection, transport=server.transport()),
@@ -109,6 +120,13 @@ async def opened(
         folder=folder,
         log=log,
     )
+    async with seated(workspace, size) as seat:
+        yield seat
+
+
+@asynccontextmanager
+async def seated(workspace: Workspace, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Seat]:
+    """The app on any server, shown its first screen."""
     messages: list[Message] = []
     app = RtourApp(workspace)
     async with app.run_test(size=size, message_hook=messages.append) as pilot:

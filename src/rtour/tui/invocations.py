@@ -17,6 +17,7 @@ from rtour.client.listing import Census, Listing, Order, census, listing
 from rtour.client.model import Invocation
 from rtour.client.telling import note, status
 from rtour.client.times import ago, duration
+from rtour.client.wording import first_line
 from rtour.tui.grid import Column, Grid, Row, Window
 from rtour.tui.invocation import InvocationView
 from rtour.tui.operating import OperatingView
@@ -114,7 +115,7 @@ class InvocationsView(OperatingView[Plan, Seen]):
         self.grid.empty = (
             "nothing matches; esc clears the filter"
             if plan.filter
-            else "no invocations; press 2 for the services and call one"
+            else "none yet: 4 registers a deployment, 2 calls a handler"
         )
         self.grid.load(rows, first=plan.window.first, total=data.census.total)
         self._show_census(data.census)
@@ -208,10 +209,26 @@ class InvocationsView(OperatingView[Plan, Seen]):
         return Equivalents(rtour=tuple(commands), curl=tuple(curls), sql=(sql,))
 
 
+def _note(invocation: Invocation, now: datetime) -> str:
+    """As `rtour invocations list` has it, but the error first: here the end may be cut."""
+
+    def at(instant: datetime | None) -> str:
+        return ago(instant, now) if instant else ""
+
+    if invocation.status != "backing-off" or not invocation.last_failure:
+        text = note(msgspec.structs.asdict(invocation), at)
+    else:
+        again = f", next {at(invocation.next_retry_at)}" if invocation.next_retry_at else ""
+        failure = first_line(invocation.last_failure)
+        text = f"{failure}  (attempt {invocation.retry_count or 1}{again})"
+    # What every exception is told with says nothing.
+    return text.removeprefix("[500 Internal] ")
+
+
 def _row(invocation: Invocation, now: datetime) -> Row:
     record = msgspec.structs.asdict(invocation)
     tries = invocation.retry_count or 0
-    text = note(record, lambda at: ago(at, now) if at else "")
+    text = _note(invocation, now)
     return Row(
         invocation.id,
         (

@@ -7,6 +7,11 @@ tests/tui/test_page.py fails while the page is not what this prints.
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +28,11 @@ from rtour.tui.top_line import PLACES
 from rtour.tui.view import View
 
 PAGE = Path(__file__).with_suffix(".md")
+# The tests' fake server has every kind of invocation, always at the same instant.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.cli.fake_server import FakeServer  # noqa: E402 - found by the line above
+from tests.tui.seat import opened  # noqa: E402
 
 HEAD = """\
 # The terminal UI
@@ -68,21 +78,56 @@ A form from the handler's JSON schema, or JSON (`f2`). Requests are remembered (
 }
 
 
+# The keys that lead to a screen, by the section that it illustrates.
+SCREENS = {
+    "Invocations (`1`)": (),
+    "One invocation": ("j",) * 13 + ("enter", "j", "j", "j"),
+    "Services (`2`)": ("2", "j"),
+    "State (`3`)": ("3",),
+    "Dashboard (`6`)": ("6",),
+}
+
+
 def page() -> str:
     """The whole page, ending in a newline."""
-    return "\n".join([HEAD, *_body()]) + "\n"
+    return "\n".join([HEAD, *_body(_in_utc(SCREENS))]) + "\n"
 
 
-def _body() -> Iterator[str]:
+def _in_utc(wanted: dict[str, tuple[str, ...]]) -> dict[str, str]:
+    """The screens, told in the time of nobody's home."""
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    try:
+        return asyncio.run(_screens(wanted))
+    finally:
+        os.environ.pop("TZ")
+        if before is not None:
+            os.environ["TZ"] = before
+        time.tzset()
+
+
+async def _screens(wanted: dict[str, tuple[str, ...]]) -> dict[str, str]:
+    screens = {}
+    for title, keys in wanted.items():
+        with tempfile.TemporaryDirectory() as folder:
+            async with opened(FakeServer(), Path(folder)) as seat:
+                screens[title] = await seat.press(*keys) if keys else seat.text
+    return screens
+
+
+def _body(screens: dict[str, str]) -> Iterator[str]:
     yield from _section("Everywhere", [RtourApp, View])
     yield from _section("In every list", [Grid])
     for key, _, name in PLACES:
         view = VIEWS[name]
         assert isinstance(view, type)
         assert issubclass(view, View)
-        yield from _section(f"{name.capitalize()} (`{key}`)", _own(view), view)
+        title = f"{name.capitalize()} (`{key}`)"
+        yield from _section(title, _own(view), view, screens.get(title))
         if name == "invocations":
-            yield from _section("One invocation", _own(InvocationView), InvocationView)
+            title = "One invocation"
+            yield from _section(title, _own(InvocationView), InvocationView, screens.get(title))
         if name == "services":
             yield from _section("Playground", _own(PlaygroundView), PlaygroundView)
 
@@ -93,9 +138,14 @@ def _own(view: type[DOMNode]) -> list[type[DOMNode]]:
 
 
 def _section(
-    title: str, sources: list[type[DOMNode]], about: type[DOMNode] | None = None
+    title: str,
+    sources: list[type[DOMNode]],
+    about: type[DOMNode] | None = None,
+    screen: str | None = None,
 ) -> Iterator[str]:
     yield f"## {title}\n"
+    if screen is not None:
+        yield f"```text\n{screen}\n```\n"
     if about in MORE:
         yield MORE[about] + "\n"
     rows = [row for source in sources for row in _rows(source)]

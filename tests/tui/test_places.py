@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from textual.widgets import Input
 
 from rtour.tui.deployments import DeploymentsView
@@ -196,6 +197,20 @@ async def test_every_place_fits_a_small_and_a_large_terminal(
                 assert f" {key} {short} " in lines[0]
                 assert len(lines) == size[1]
                 assert max(len(line) for line in lines) <= size[0]
+
+
+async def test_the_cursor_is_seen_without_colours(
+    server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With NO_COLOR the row under the cursor is reversed, and only that one."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with opened(server, tmp_path) as seat:
+        grid = seat.app.screen.query_one(Grid)
+        reversed_ = [
+            any(segment.style and segment.style.reverse for segment in grid.render_line(line))
+            for line in range(1, 5)
+        ]
+    assert reversed_ == [True, False, False, False]
 
 
 async def test_the_palette_knows_the_places(seat: Seat) -> None:

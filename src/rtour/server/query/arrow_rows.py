@@ -31,6 +31,7 @@ _SCHEMAS: dict[Kind, Callable[..., Any]] = {
     "duration": lambda **how: na.duration("ms", **how),
     "list<u32>": lambda **how: na.list_(na.uint32(), **how),
     "list<i64>": lambda **how: na.list_(na.int64(), **how),
+    "list<f64>": lambda **how: na.list_(na.float64(), **how),
     "list<text>": lambda **how: na.list_(na.large_string(), **how),
     "oid": na.uint32,
     "list<oid>": lambda **how: na.list_(na.uint32(), **how),

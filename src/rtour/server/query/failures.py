@@ -94,5 +94,11 @@ def cancelled() -> QueryFailed:
     return QueryFailed(500, "canceling statement due to user request", "57014")
 
 
+def internal(error: Exception) -> QueryFailed:
+    return QueryFailed(
+        500, f"{_PREFIX}Internal error: {error}. This is a bug of rtour; please report the query"
+    )
+
+
 def broken() -> QueryFailed:
     return QueryFailed(500, "the query process ended; retry", "57P02")

@@ -41,6 +41,7 @@ CONVERTERS: dict[Kind, Convert] = {
     "duration": iso_duration,
     "list<u32>": _list,
     "list<i64>": _list,
+    "list<f64>": _list,
     "list<text>": _list,
     "list<oid>": _list,
 }

@@ -7,6 +7,7 @@ statement gets into, the process can be ended. It ends by itself when its stdin 
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -58,7 +59,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - a bug costs one statement
             if not isinstance(error, QueryFailed):
                 traceback.print_exc()
-                error = failures.broken()
+                error = failures.internal(error)
             failed = frames.Failed(error.status, error.message, error.sqlstate)
             self._sink.write(frames.frame(frames.FAILED, msgspec.msgpack.encode(failed)))
         else:
@@ -107,6 +108,7 @@ def main(arguments: Sequence[str]) -> None:
     """Serve on the stdin and stdout that the server gave."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server's terminal means the server
     source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of what we refuse
     os.dup2(2, 1)  # whatever is printed is not a frame
     from rtour.server.query.postgres import catalog as postgres  # noqa: PLC0415
 

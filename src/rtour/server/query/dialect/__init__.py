@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
+from sqlglot.errors import ErrorLevel, SqlglotError
 
 from rtour.server.query import failures
 from rtour.server.query.dialect.kinds import Kind, Output
@@ -42,7 +42,9 @@ def translate(text: str, tables: Tables) -> Statement:
     selects = Selects(tables)
     try:
         outputs = selects.query(parsed.query, {})
-        sql = _bare(parsed.query).sql(dialect="sqlite", identify=True, comments=False)
+        sql = _bare(parsed.query).sql(
+            dialect="sqlite", identify=True, comments=False, unsupported_level=ErrorLevel.RAISE
+        )
     except RecursionError as error:
         raise failures.syntax("the statement is nested too deeply") from error
     except SqlglotError as error:

@@ -10,7 +10,7 @@ from rtour import ids
 from rtour.errors import InvalidId
 from rtour.server.query import failures
 from rtour.server.query.dialect import typed
-from rtour.server.query.dialect.kinds import INSTANTS, Kind
+from rtour.server.query.dialect.kinds import INSTANTS, NUMBERS, Kind
 from rtour.server.query.dialect.typed import Typed, as_kind, call
 from rtour.server.query.functions.times import read_interval
 
@@ -43,12 +43,9 @@ def combine(operator: Any, left: Typed, right: Typed) -> Typed:
     if left.kind in INSTANTS or right.kind in INSTANTS:
         return _with_instants(operator, left, right, nullable=nullable)
     if left.kind == "duration" or right.kind == "duration":
-        left, right = _with_durations(operator, left, right)
-        made = operator(this=left.node, expression=right.node)
-        kind: Kind = "f64" if left.kind == right.kind and operator is exp.Div else "duration"
-        return Typed(made, kind, nullable, months=_months(operator, left, right))
+        return _with_durations(operator, left, right, nullable=nullable)
     left, right = _number(left), _number(right)
-    kind = "f64" if "f64" in {left.kind, right.kind} else "i64"
+    kind: Kind = "f64" if "f64" in {left.kind, right.kind} else "i64"
     if left.kind == right.kind == "u64":
         kind = "u64"
     if operator in {exp.Div, exp.Mod}:
@@ -58,20 +55,34 @@ def combine(operator: Any, left: Typed, right: Typed) -> Typed:
 
 
 def _number(value: Typed) -> Typed:
-    if value.kind != "text":
+    if value.kind in NUMBERS | {"null"}:
         return value
+    if value.kind != "text":
+        raise failures.planning(f"Cannot coerce arithmetic expression of {value.kind}")
     read = as_kind(value, "f64")
     return read if read.kind == "f64" else Typed(call("to_float", value.node), "f64")
 
 
-def _months(operator: Any, left: Typed, right: Typed) -> int:
-    return left.months - right.months if operator is exp.Sub else left.months + right.months
-
-
-def _with_durations(operator: Any, left: Typed, right: Typed) -> tuple[Typed, Typed]:
+def _with_durations(operator: Any, left: Typed, right: Typed, *, nullable: bool) -> Typed:
+    """Sums of durations, multiples and parts of one, and how often one is in another."""
     if operator in {exp.Add, exp.Sub}:
-        return as_kind(left, "duration"), as_kind(right, "duration")
-    return left, right
+        left, right = as_kind(left, "duration"), as_kind(right, "duration")
+        if left.kind == right.kind:
+            months = right.months if operator is exp.Add else -right.months
+            made = operator(this=left.node, expression=right.node)
+            return Typed(made, "duration", nullable, months=left.months + months)
+    elif operator is exp.Div and left.kind == right.kind:
+        real = exp.Cast(this=left.node, to=exp.DataType.build("real"))
+        return Typed(exp.Div(this=real, expression=right.node), "f64", nullable)
+    elif operator is exp.Mul or (operator is exp.Div and left.kind == "duration"):
+        other = right if left.kind == "duration" else left
+        if other.kind in NUMBERS | {"null"}:
+            made = operator(this=left.node, expression=right.node)
+            whole = exp.Cast(this=made, to=exp.DataType.build("int"))
+            return Typed(whole, "duration", nullable)
+    raise failures.planning(
+        f"Cannot coerce arithmetic expression {left.kind} and {right.kind} to valid types"
+    )
 
 
 def _with_instants(operator: Any, left: Typed, right: Typed, *, nullable: bool) -> Typed:

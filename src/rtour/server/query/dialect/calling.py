@@ -93,6 +93,8 @@ class Calls:
             return self._aggregates[name](args, scope)
         special = _SPECIAL.get(name)
         if special is not None:
+            if len(args) != _SPECIAL_ARGUMENTS.get(name, 0):
+                raise failures.planning(f"'{name}' does not support {len(args)} arguments")
             return special(self._expressions, args, scope)
         function = FUNCTIONS.get(name)
         if function is None:
@@ -105,6 +107,8 @@ class Calls:
         kind = function.result([value.kind for value in values])
         if function.result is not None and callable(function.kind):
             values = [as_kind(value, kind) for value in values]
+        if kind == "list<text>" and name.startswith("make_"):
+            values = [as_text(value) for value in values]
         nodes = [value.node for value in values]
         made = typed.native(function.native, *nodes) if function.native else call(name, *nodes)
         return Typed(made, kind)
@@ -178,6 +182,8 @@ class Calls:
 
     def _ordered(self, name: str) -> Callable[[list[Any], Scope], Typed]:
         def translate(args: list[Any], scope: Scope) -> Typed:
+            if len(args) != 1:
+                raise failures.planning(f"an aggregate takes one argument, not {len(args)}")
             (argument,) = args
             directions, keys = "", []
             if isinstance(argument, exp.Order):
@@ -194,6 +200,8 @@ class Calls:
         return translate
 
     def _joined(self, args: list[Any], scope: Scope) -> Typed:
+        if len(args) not in {1, 2}:
+            raise failures.planning(f"'string_agg' does not support {len(args)} arguments")
         values = self._expressions.values(args, scope)
         nodes = [as_text(values[0]).node, *(value.node for value in values[1:])]
         return Typed(typed.native("group_concat", *nodes), "text")
@@ -203,6 +211,8 @@ class Calls:
         return self._joined([node.this, *([separator] if separator is not None else [])], scope)
 
     def _percentile(self, args: list[Any], scope: Scope) -> Typed:
+        if not args:
+            raise failures.planning("a percentile takes arguments")
         values = self._expressions.values(args[:2], scope)
         half = Typed(exp.Literal.number("0.5"), "f64")
         fraction = values[1] if len(values) > 1 else half
@@ -295,3 +305,4 @@ _SPECIAL: dict[str, Callable[[Expressions, list[Any], Scope], Typed]] = {
     "arrow_typeof": _typeof,
     "arrow_cast": _arrow_cast,
 }
+_SPECIAL_ARGUMENTS = {"arrow_typeof": 1, "arrow_cast": 2}

@@ -12,6 +12,7 @@ from rtour.server.query.dialect import arithmetic, typed
 from rtour.server.query.dialect.calling import Calls
 from rtour.server.query.dialect.kinds import (
     ARROW_TYPES,
+    NUMBERS,
     SQL_TYPES,
     Kind,
     Output,
@@ -180,6 +181,8 @@ class Expressions:
 
     def _neg(self, node: Any, scope: Scope) -> Typed:
         inner = self.value(node.this, scope)
+        if inner.kind not in NUMBERS | {"duration", "null"}:
+            raise failures.planning(f"Negation does not support {inner.kind}")
         kind: Kind = "i64" if inner.kind in {"u32", "u64"} else inner.kind
         return Typed(exp.Neg(this=inner.node), kind, inner.nullable, months=-inner.months)
 
@@ -227,6 +230,8 @@ class Expressions:
     def cast_to(self, value: Typed, to: exp.DataType, *, strict: bool) -> Typed:
         name = to.this.value if isinstance(to.this, exp.DType) else str(to.this)
         if name == "ARRAY":
+            if value.kind == "text":
+                raise failures.unsupported("a text as a list; write [1, 2]")
             (item,) = to.expressions or [exp.DataType.build("text")]
             listed = list_of(SQL_TYPES.get(item.this.value, "text"))
             self.bound_like(value, Typed(exp.Null(), listed))
@@ -263,6 +268,8 @@ class Expressions:
 
     def _bracket(self, node: Any, scope: Scope) -> Typed:
         items = self.value(node.this, scope)
+        if len(node.expressions) != 1:
+            raise failures.unsupported("an element by more than one index")
         (index,) = node.expressions
         if isinstance(index, exp.Slice):
             ends = [index.this or exp.Literal.number(1), index.expression or typed.integer(2**31)]

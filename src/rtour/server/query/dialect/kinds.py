@@ -24,6 +24,7 @@ Kind = Literal[
     "duration",
     "list<u32>",
     "list<i64>",
+    "list<f64>",
     "list<text>",
     "oid",
     "list<oid>",
@@ -51,6 +52,7 @@ ARROW_NAMES: dict[Kind, str] = {
     "duration": "Duration(ms)",
     "list<u32>": "List(UInt32)",
     "list<i64>": "List(Int64)",
+    "list<f64>": "List(Float64)",
     "list<text>": "List(LargeUtf8)",
     "oid": "UInt32",
     "list<oid>": "List(UInt32)",
@@ -113,16 +115,22 @@ ARROW_TYPES: dict[str, Kind] = {
 """The names in `arrow_cast`, up to their first parenthesis."""
 
 
+_LISTS: dict[Kind, Kind] = {
+    "text": "list<text>",
+    "f64": "list<f64>",
+    "u32": "list<u32>",
+    "oid": "list<oid>",
+}
+
+
 def list_of(kind: Kind) -> Kind:
     """The kind of a list of such values."""
-    lists: dict[Kind, Kind] = {"text": "list<text>", "u32": "list<u32>", "oid": "list<oid>"}
-    return lists.get(kind, "list<i64>")
+    return _LISTS.get(kind, "list<i64>")
 
 
 def item_of(kind: Kind) -> Kind:
     """The kind of the items of such a list."""
-    items: dict[Kind, Kind] = {"list<text>": "text", "list<u32>": "u32", "list<oid>": "oid"}
-    return items.get(kind, "i64")
+    return next((item for item, listed in _LISTS.items() if listed == kind), "i64")
 
 
 class Output(msgspec.Struct, frozen=True):

@@ -133,6 +133,8 @@ class Selects:
 
     def _sources(self, select: Any, scope: Scope) -> None:
         from_ = select.args.get("from_")
+        if from_ is None and select.args.get("joins"):
+            raise failures.syntax("Expected: FROM, found: JOIN")
         if from_ is not None:
             from_.set("this", self._source(from_.this, scope))
         for join in select.args.get("joins") or []:

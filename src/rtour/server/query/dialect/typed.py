@@ -138,6 +138,10 @@ def cast(value: Typed, kind: Kind, *, strict: bool) -> Typed:
         return as_text(value)
     if value.kind == kind:
         return value
+    if value.kind.startswith("list") or (value.kind == "bool" and kind not in NUMBERS):
+        raise failures.planning(f"Unsupported CAST from {value.kind} to {kind}")
+    if value.kind == "f64" and kind in INSTANTS | {"duration"}:
+        value = _cast_to_number(value, "i64", strict=strict)
     if kind in INSTANTS:
         return _cast_to_instant(value, kind)
     if kind in {"duration", "binary"}:

@@ -75,10 +75,12 @@ class Attempt:
         path = f"/invoke/{target.service}/{target.handler}"
         self._arm()
         try:
-            body = self._first_bytes() + b"".join(self._early)
-            self._early.clear()
             exchange = await self._world.transport.open(
-                route.endpoint, path, self._headers(path), body=body, end=not self.input_open
+                route.endpoint,
+                path,
+                self._headers(path),
+                body=self._first_bytes(),
+                end=not self.input_open,
             )
             self._exchange = exchange
             if self._cancelled:
@@ -123,7 +125,7 @@ class Attempt:
         return headers
 
     def _first_bytes(self) -> bytes:
-        """Start and the journal so far, as one block."""
+        """Start, the journal, and what came since this attempt was made, as one block."""
         entries = self._world.storage.journal(self.invocation)
         assert len(entries) == self.invocation.journal_length
         frames = [encode(self._start(), self.route.protocol_version)]
@@ -134,6 +136,8 @@ class Attempt:
                 assert isinstance(notification, Notification)
                 assert isinstance(notification.id, int)
                 self._proposed.add(notification.id)
+        frames += self._early
+        self._early.clear()
         return b"".join(frames)
 
     def _start(self) -> Start:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -57,19 +59,29 @@ def _headers(body: Any) -> dict[str, str]:
     return {} if body is None else JSON
 
 
-@pytest.fixture
-async def user(request: pytest.FixtureRequest) -> AsyncIterator[User]:
-    """A user of the example that the test names, served by `rtour serve`."""
+@pytest.fixture(params=["rtour", pytest.param("restate", marks=pytest.mark.slow)])
+async def user(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[User]:
+    """A user of the example that the test names, served by ours or by the official SDK."""
     example = request.function.__name__.removeprefix("test_").split("__")[0]
     async with Server(SETTINGS) as server:
         connection = Connection(admin_url=server.admin_url, ingress_url=server.ingress_url)
         async with Client(connection) as client:
             port = free_port()
-            words = [sys.executable, "-m", "rtour.cli", "serve", "app.py", "--port", str(port)]
-            with served(words, EXAMPLES / example, os.environ):
+            folder = shutil.copytree(EXAMPLES / example, tmp_path / example)
+            words = serving(request.param, folder, "app:app", port)
+            with served(words, folder, os.environ):
                 await answering(port)
                 await client.admin.register({"uri": f"http://127.0.0.1:{port}"})
                 yield User(client)
+
+
+def serving(sdk: str, folder: Path, app: str, port: int) -> list[str]:
+    """The command that serves an app; for the official SDK only the imports are changed."""
+    if sdk == "rtour":
+        return [sys.executable, "-m", "rtour.cli", "serve", app, "--port", str(port)]
+    for file in folder.rglob("*.py"):
+        file.write_text(re.sub(r"\brtour\b", "restate", file.read_text()))
+    return [sys.executable, "-m", "hypercorn", app, "-b", f"127.0.0.1:{port}"]
 
 
 def free_port() -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,22 +13,11 @@ import pytest
 from rtour.client import Client, Connection
 from rtour.server.main import Server
 from tests.tour.conftest import ROOT, TOUR
-from tests.tour.test_examples import SETTINGS, User, answering, free_port, served
+from tests.tour.test_examples import SETTINGS, User, answering, free_port, served, serving
 
 PARTS = ("app", "part1", "part2", "part3", "part4", "part5")
 SERVICES = {"CartObject", "TicketObject", "CheckoutService"}
 EXTRAS = {"RefundService", "MembershipWorkflow", "GroupBooking"}
-
-
-def served_by(sdk: str, folder: Path, part: str, port: int) -> list[str]:
-    """The command that serves a stage; for the official SDK only the imports are changed."""
-    app = f"tour.{part}.app:app"
-    if sdk == "rtour":
-        return [sys.executable, "-m", "rtour.cli", "serve", app, "--port", str(port)]
-    for file in folder.rglob("*.py"):
-        text = file.read_text()
-        file.write_text(re.sub(r"\brtour\b", "restate", text))
-    return [sys.executable, "-m", "hypercorn", app, "-b", f"127.0.0.1:{port}"]
 
 
 @pytest.fixture(params=["rtour", pytest.param("restate", marks=pytest.mark.slow)])
@@ -37,7 +25,7 @@ async def users(request: pytest.FixtureRequest, tmp_path: Path, part: str) -> As
     """A user of one stage, on rtour's server."""
     shutil.copytree(TOUR, tmp_path / "tour", ignore=shutil.ignore_patterns("__pycache__"))
     port = free_port()
-    words = served_by(request.param, tmp_path / "tour", part, port)
+    words = serving(request.param, tmp_path / "tour", f"tour.{part}.app:app", port)
     env = {**os.environ, "TOUR_OUTSIDE": str(tmp_path / "outside"), "PYTHONPATH": str(ROOT / "src")}
     async with Server(SETTINGS) as server:
         connection = Connection(admin_url=server.admin_url, ingress_url=server.ingress_url)

@@ -13,7 +13,7 @@ import json
 import logging
 import tempfile
 from collections import Counter as Tally
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -22,10 +22,7 @@ from unittest import mock
 import msgspec
 
 import rtour.sdk.attempt
-from rtour.engine import commands as cmd
-from rtour.engine.actions import Response
-from rtour.engine.model import Status
-from rtour.errors import RtourError
+from rtour.engine.model import Invocation
 from tests import virtual_time
 from tests.simulation import services
 from tests.simulation.clients import Client, Told
@@ -36,6 +33,7 @@ from tests.simulation.invariants import Watch, leftovers, unfinished
 from tests.simulation.life import CLEANUP_MS, RETENTION_MS, Life, settings
 from tests.simulation.linear import counter, linearizable, register
 from tests.simulation.network import Process, Wire
+from tests.simulation.operators import Operator
 from tests.simulation.sqlite_disk import SqliteDisk
 
 Storing = Literal["memory", "sqlite"]
@@ -98,6 +96,7 @@ class World:
         self.processes = {uri: Process(sdk, self) for uri, sdk in endpoints.items()}
         self._wire = Wire(self.processes, self, Random(random.getrandbits(64)))
         self._settings = settings(random)
+        self._operator = Operator(self, Random(random.getrandbits(64)))
         names = [f"c{number}" for number in range(CLIENTS)]
         self.clients = [
             Client(name, self, self.told, Random(random.getrandbits(64))) for name in names
@@ -108,6 +107,11 @@ class World:
         if self._folder is None:
             return Disk(self, random, watch)
         return SqliteDisk(self, random, watch, self._folder)
+
+    @property
+    def stored(self) -> Iterable[Invocation]:
+        """All that is durable, as operators see it."""
+        return self.disk.durable.invocations.values()
 
     # --- host ------------------------------------------------------------------------------------
 
@@ -217,7 +221,7 @@ class World:
             for task in work:
                 if task.done():
                     task.result()
-            await self._resume_all()
+            await self._operator.resume_all()
             if all(task.done() for task in work) and not unfinished(self.disk.durable):
                 return
             await asyncio.sleep(1)
@@ -245,35 +249,8 @@ class World:
             self.clock.jump(jump)
 
     async def _meddle(self) -> None:
-        """An operator pauses and resumes anything, and cancels and kills who is at a room."""
-        while self._mix.meddling_s:
-            await asyncio.sleep(self._dice.expovariate(1 / self._mix.meddling_s))
-            stored = list(self.disk.durable.invocations.values())
-            if self._dice.random() < 0.8:
-                stored = [one for one in stored if one.status is not Status.COMPLETED]
-            rooms = [one for one in stored if one.target.service == "Room"]
-            if rooms and self._dice.random() < 0.6:
-                ends = self._dice.choice((cmd.Kill, cmd.Cancel))
-                await self._operate(ends, self._dice.choice(rooms).id)
-            elif stored:
-                stays = self._dice.choice((cmd.Pause, cmd.Pause, cmd.Resume, cmd.PurgeJournal))
-                await self._operate(stays, self._dice.choice(stored).id)
-
-    async def _operate(self, kind: Callable[..., cmd.Command], id_: str) -> Response | None:
-        life = self.life
-        if life is None:
-            return None
-        with contextlib.suppress(TimeoutError, RtourError):
-            async with asyncio.timeout(5):
-                answer = await life.requests.ask(lambda number: kind(id_, request_id=number))
-                self.note(f"{kind.__name__} {id_}: {answer}")
-                return answer
-        return None
-
-    async def _resume_all(self) -> None:
-        stored = self.disk.durable.invocations.values()
-        for id_ in [one.id for one in stored if one.status is Status.PAUSED]:
-            await self._operate(cmd.Resume, id_)
+        if self._mix.meddling_s:
+            await self._operator.meddle(self._mix.meddling_s)
 
     # --- what must hold --------------------------------------------------------------------------
 

@@ -78,7 +78,7 @@ async def test_enter_follows_a_call_and_u_returns_to_the_caller(seat: Seat, cart
 async def test_the_family_is_a_tree(seat: Seat, cart: str) -> None:
     """The family tab shows who called whom."""
     await look_at(seat, cart)
-    text = await seat.press("l", "l")
+    text = await seat.press("right", "l")
     assert "└ Greeter/greet" in text
     grid = seat.app.screen.query_one("#family-tree", Grid)
     assert grid.rows[0].key == cart
@@ -86,7 +86,6 @@ async def test_the_family_is_a_tree(seat: Seat, cart: str) -> None:
 
 async def test_the_time_line_has_a_bar_per_entry(seat: Seat, cart: str) -> None:
     """The time tab draws when each entry was stored and how long it took."""
-    text = await seat.press("escape")
     await look_at(seat, cart)
     text = await seat.press("l")
     assert "━" in text

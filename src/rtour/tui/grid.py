@@ -55,8 +55,8 @@ class Window(msgspec.Struct, frozen=True):
     count: int
 
 
-class Grid(ScrollView, can_focus=True):
-    """Rows to move over, open, and select."""
+class Grid(ScrollView, can_focus=True, inherit_bindings=False):
+    """Rows to move over, open, and select; left and right are free for others."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "grid--header",

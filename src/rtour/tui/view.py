@@ -139,7 +139,8 @@ class View(Screen[None], Generic[P, D]):
     def _on_read_failed(self, message: ReadFailed) -> None:
         self._away = self._away or isinstance(message.error, Unreachable)
         self.top_line.say(f"✗ {message.error}", alarm=True)
-        self._later(message.took_s)
+        # Knocking at a closed door costs nobody anything.
+        self._later(0.0 if self._away else message.took_s)
 
     def _later(self, took_s: float) -> None:
         pace = self.workspace.refresh_s

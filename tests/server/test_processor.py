@@ -10,6 +10,7 @@ from rtour.engine.commands import Command, Invoke, Kill, Purge, Signal
 from rtour.engine.model import FromIngress, Target
 from rtour.protocol.messages import Value
 from rtour.server.processor import Processor
+from rtour.storage import Recovered
 from rtour.storage.memory import MemoryStorage
 from tests.virtual_time import VirtualClock, run
 
@@ -236,3 +237,34 @@ def test_nobody_waits_for_a_processor_that_failed() -> None:
         await asyncio.wait_for(bench.processor.caught_up(), 1)
 
     run(main)
+
+
+def test_time_never_runs_back() -> None:
+    """A clock that is set back, also between two lives, holds the time of records, no more."""
+
+    class Backwards:
+        def now_ms(self) -> int:
+            return times.pop(0)
+
+    class Noted(ManualStorage):
+        def write(self, changes: Iterable[Change], *, sequence: int, at: int) -> None:
+            written.append((sequence, at))
+
+    async def main(_: VirtualClock) -> None:
+        storage = Noted()
+        processor = Processor(
+            storage,
+            Backwards(),
+            lambda _: None,
+            on_defect=lambda *_: None,
+            on_fatal=lambda _: None,
+        )
+        processor.start(Recovered(9, 45, [], []))
+        for number in range(3):
+            processor.propose(invoke(number))
+        await turn()
+
+    times = [50, 40, 70]
+    written: list[tuple[int, int]] = []
+    run(main)
+    assert written == [(10, 50), (11, 50), (12, 70)]

@@ -9,7 +9,7 @@ import pytest
 
 from rtour.engine.commands import Command, FireTimer
 from rtour.engine.model import Timer, TimerKind
-from rtour.server.timers import Timers
+from rtour.server.timers import LOOK_AGAIN_MS, Timers
 from tests.virtual_time import VirtualClock, run
 
 MINUTE_MS = 60_000
@@ -96,5 +96,39 @@ def test_memory_holds_a_window_only() -> None:
             await asyncio.sleep(1)
         timers.stop()
         assert len(stored.fired) == 1000
+
+    run(main)
+
+
+class SetClock:
+    """A wall clock that somebody sets while the loop's time goes on."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self.offset_ms = 0
+
+    def now_ms(self) -> int:
+        return self._clock.now_ms() + self.offset_ms
+
+
+@pytest.mark.parametrize("offset_ms", [-10 * MINUTE_MS, 10 * MINUTE_MS])
+def test_a_clock_that_is_set_moves_what_is_due(offset_ms: int) -> None:
+    """Back: nothing fires before the clock says so. Forward: what is due is soon found out."""
+
+    async def main(clock: VirtualClock) -> None:
+        wall = SetClock(clock)
+        stored = Stored(clock)
+        due = wall.now_ms() + 5 * MINUTE_MS
+        stored.put(timer(due, 1))
+        timers = Timers(stored.load, stored.propose, wall)
+        timers.start()
+        await asyncio.sleep(60)
+        set_at, wall.offset_ms = wall.now_ms(), offset_ms
+        while stored.rows:
+            await asyncio.sleep(1)
+        timers.stop()
+        ((fired_at, _),) = stored.fired
+        earliest = max(due, set_at + offset_ms)
+        assert earliest <= fired_at + offset_ms <= earliest + LOOK_AGAIN_MS
 
     run(main)

@@ -1,0 +1,65 @@
+"""Views read again by themselves, and find back to a server that was away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from rtour.client import Client, Connection
+from rtour.tui.workspace import Workspace
+from tests.cli.fake_server import INGRESS, FakeServer
+from tests.tui.seat import LOCAL, Seat, seated
+
+SOON_S = 0.001
+
+
+@pytest.fixture
+async def live(server: FakeServer, tmp_path: Path) -> AsyncIterator[Seat]:
+    """A seat whose views read without being asked."""
+    connection = Connection(admin_url=LOCAL, ingress_url=INGRESS)
+    client = Client(connection, transport=server.transport())
+    workspace = Workspace(client, now=lambda: server.now, refresh_s=SOON_S, folder=tmp_path)
+    async with seated(workspace) as seat:
+        yield seat
+
+
+async def seen(seat: Seat, word: str) -> None:
+    """Waits, without a key, until a word is on screen."""
+    async with asyncio.timeout(20):
+        while word not in seat.text:
+            await seat.pilot.pause()
+
+
+async def test_a_list_follows_the_server(server: FakeServer, live: Seat) -> None:
+    """What changes on the server appears without a key."""
+    server.db.execute("UPDATE sys_invocation SET target = 'Fresh/one' WHERE status = 'running'")
+    await seen(live, "Fresh/one")
+
+
+async def test_a_server_that_was_away_is_found_again(server: FakeServer, live: Seat) -> None:
+    """The first line says that it is away, and later that it is back, without a key."""
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    server.overrides["POST", "/query"] = refuse
+    await seen(live, "✗ cannot reach the admin")
+    assert "Greeter/grind" in live.text
+    server.overrides.clear()
+    await seen(live, "1 inv")
+    assert "the server is back" in live.toasts
+
+
+async def test_a_place_one_has_left_stops_reading(server: FakeServer, live: Seat) -> None:
+    """Only what is on screen is read: the list rests while one looks at the services."""
+    await live.press("2")
+    await seen(live, "CartObject")
+    server.requests.clear()
+    async with asyncio.timeout(20):
+        while len(server.sent("GET", "/services")) < 3:
+            await live.pilot.pause()
+    assert not [each for each in server.requests if each.url.path == "/query"]

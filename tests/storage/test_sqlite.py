@@ -164,6 +164,22 @@ async def test_timers_on_their_way_out_are_not_given(storage: SqliteStorage) -> 
     assert [timer.at for timer in storage.timers_after(last, 9)] == [8, 9]
 
 
+@pytest.mark.parametrize("where", [CommitIn.LOOP, CommitIn.THREAD])
+async def test_timers_are_not_given_before_they_are_told(folder: Path, where: CommitIn) -> None:
+    """Between a commit and its news a timer is in the file, and would be known twice."""
+    storage = SqliteStorage(folder, SqliteSettings(commit_in=where))
+    storage.write([c.PutInvocation(v.invocation(1))], sequence=1, at=1)
+    storage.write([c.PutTimer(v.timer(5))], sequence=2, at=2)
+    told = asyncio.Event()
+    storage.commit(lambda _: told.set())
+    while not v.rows(storage.path, "SELECT at FROM timer"):
+        pass  # the loop must not turn, or it hears the news
+    assert storage.timers_after(None, 3) == []
+    await told.wait()
+    assert storage.timers_after(None, 3) == [v.timer(5)]
+    storage.close()
+
+
 async def test_the_log_starts_over_while_writing_goes_on(folder: Path) -> None:
     """Checkpoints keep up with a writer that never pauses: the log's file stops growing."""
     storage = SqliteStorage(folder, SqliteSettings(sync=False, checkpoint_rows=100))

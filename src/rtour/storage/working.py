@@ -172,20 +172,23 @@ class WorkingSet:
         return self._reader.promise(service, key, name)
 
     def timers_after(self, after: Timer | None, limit: int) -> list[Timer]:
-        """Stored timers, without those whose deletion is on its way."""
+        """Stored timers, without those whose deletion is on its way.
+
+        Nor those whose storing is: whoever set them is told of each when its commit is over, and
+        would otherwise know it twice.
+        """
         timers: list[Timer] = []
         while len(timers) < limit:
             wanted = limit - len(timers)
             stored = self._reader.timers_after(after, wanted)
-            timers += [timer for timer in stored if not self._is_deleted(timer)]
+            timers += [timer for timer in stored if not self._is_changing(timer)]
             if len(stored) < wanted:
                 break
             after = stored[-1]
         return timers
 
-    def _is_deleted(self, timer: Timer) -> bool:
-        kept = [batch.timers[timer] for batch in self._layers if timer in batch.timers]
-        return bool(kept) and not kept[0]
+    def _is_changing(self, timer: Timer) -> bool:
+        return any(timer in batch.timers for batch in self._layers)
 
     def _changes(self, name: Object) -> list[ObjectChanges]:
         """What the batches do to the object, newest first."""

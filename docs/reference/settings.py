@@ -26,6 +26,9 @@ column), and that over the default. Durations are written like `500ms`, `10s`, `
 ISO 8601. The official `RESTATE_INGRESS__BIND_ADDRESS`, `RESTATE_ADMIN__BIND_ADDRESS`
 (`host:port`) and `RESTATE_BIND_IP` are understood too.
 
+Deployments at `https://` addresses need a certificate that the machine trusts. `SSL_CERT_FILE` or
+`SSL_CERT_DIR`, as everywhere with OpenSSL, name other authorities, or a self-signed certificate.
+
 | setting | default | what it does | flag | official variable |
 |---|---|---|---|---|
 """

@@ -111,10 +111,13 @@ class SimulatedStorage(MemoryStorage):
         done(failure)
 
     def _store(self) -> None:
-        for sequence, at, changes in self._in_flight:
-            for change in changes:
-                self.durable.apply(change)
-            self.durable.sequence, self.durable.at = sequence, at
+        try:
+            for sequence, at, changes in self._in_flight:
+                for change in changes:
+                    self.durable.apply(change)
+                self.durable.sequence, self.durable.at = sequence, at
+        except AssertionError as error:
+            self._disk.host.fail(f"what is committed makes sense: {error}")
 
     def die(self) -> None:
         """The process is gone. What it was writing is there as a whole or not at all."""

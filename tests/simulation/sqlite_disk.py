@@ -122,7 +122,11 @@ class SqliteSimulatedStorage(SimulatedStorage):
         self._fate = self._draw()
         if self._fate is Fate.FAILS:
             self._real._writer._connection.execute("PRAGMA query_only = ON").fetchall()
-        self._real.commit(lambda error: self._later(done, error))
+        batch = self._real._working.seal()
+        error = None if batch.is_empty else self._real._writer.commit(batch)
+        # As in a thread: the file has the batch before anybody is told.
+        delay_s = 0.0 if error is not None else self._disk.latency_s()
+        asyncio.get_running_loop().call_later(delay_s, self._finish, done, error)
 
     def _draw(self) -> Fate:
         faults, chance = self._disk.host.faults, self._disk.host.chance
@@ -131,13 +135,6 @@ class SqliteSimulatedStorage(SimulatedStorage):
         if chance(faults.crash_before_commit):
             return Fate.CRASH_BEFORE
         return Fate.CRASH_AFTER if chance(faults.crash_after_commit) else Fate.LANDS
-
-    def _later(self, done: Done, error: BaseException | None) -> None:
-        if error is not None:  # the storage takes nothing any more
-            self._finish(done, error)
-            return
-        loop = asyncio.get_running_loop()
-        loop.call_later(self._disk.latency_s(), self._finish, done, error)
 
     def _finish(self, done: Done, error: BaseException | None) -> None:
         if self._dead:
@@ -154,7 +151,7 @@ class SqliteSimulatedStorage(SimulatedStorage):
         if self._disk.random.random() < CHECKPOINT_CHANCE:
             self._real._writer._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         self._committing = False
-        done(error)
+        self._real._settle(done, error)
 
     # --- the end ---------------------------------------------------------------------------------
 

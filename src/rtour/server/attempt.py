@@ -127,7 +127,10 @@ class Attempt:
     def _first_bytes(self) -> bytes:
         """Start, the journal, and what came since this attempt was made, as one block."""
         entries = self._world.storage.journal(self.invocation)
-        assert len(entries) == self.invocation.journal_length
+        if len(entries) < self.invocation.journal_length:
+            # Killed since the attempt was ordered, its journal gone: the order to abort is on its
+            # way, and whatever is reported of this attempt is too late.
+            raise failure("RT0006", "the invocation ended before its attempt began")
         frames = [encode(self._start(), self.route.protocol_version)]
         for entry in entries:
             frames.append(frame(entry.type, entry.raw))

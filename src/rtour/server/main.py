@@ -35,6 +35,7 @@ from rtour.server.preconditions import Preconditions
 from rtour.server.processor import Processor
 from rtour.server.query.endpoint import QueryEndpoint
 from rtour.server.query.engine import Queries, QueryLimits
+from rtour.server.query.pace import Pace
 from rtour.server.query.postgres.listener import PostgresPort
 from rtour.server.registration import Registration
 from rtour.server.registry import Registry
@@ -141,6 +142,7 @@ class Server:
             lambda: live_attempts(self.invoker),
             clock,
             QueryLimits(settings.query_timeout_ms, settings.query_rows_max),
+            Pace(lambda: self.processor.proposed),
         )
         self.timers = Timers(self.storage.timers_after, propose, clock)
         self.cleaner = Cleaner(

@@ -75,6 +75,11 @@ class Processor:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._turn)
 
+    @property
+    def proposed(self) -> int:
+        """How many commands were proposed since the start."""
+        return self._proposed
+
     async def settled(self) -> None:
         """Wait until nothing is left to do, which under load may never be."""
         if self._failed or not self._busy():

@@ -13,6 +13,7 @@ import msgspec
 from rtour.clock import Clock
 from rtour.server.query import failures, frames
 from rtour.server.query.failures import QueryFailed
+from rtour.server.query.pace import Pace
 from rtour.server.tasks import TaskSet
 from rtour.storage.introspection import LiveAttempt
 
@@ -123,8 +124,10 @@ class Queries:
         live: Callable[[], Iterable[LiveAttempt]],
         clock: Clock,
         limits: QueryLimits | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.limits = limits or QueryLimits()
+        self._pace = pace or Pace(lambda: 0)
         self._path = path
         self._live = live
         self._clock = clock
@@ -147,6 +150,7 @@ class Queries:
         await self._turn()
         process: QueryProcess | None = None
         finished = False
+        began = self._pace.now()
         try:
             process = await self._process()
             self._running.add(process)
@@ -161,9 +165,9 @@ class Queries:
         except TimeoutError:
             raise failures.too_slow(self.limits.timeout_ms) from None
         finally:
-            self._turns.release()
             if process is not None:
                 self._put_back(process, finished=finished)
+            self._rest(self._pace.rest_s(began))
 
     async def _turn(self) -> None:
         if self._closed:
@@ -175,6 +179,13 @@ class Queries:
             await self._turns.acquire()
         finally:
             self._waiting -= 1
+
+    def _rest(self, seconds: float) -> None:
+        """Give the turn back, at once or after a rest."""
+        if seconds:
+            asyncio.get_running_loop().call_later(seconds, self._turns.release)
+        else:
+            self._turns.release()
 
     async def _process(self) -> QueryProcess:
         while self._idle:

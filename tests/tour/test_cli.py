@@ -39,7 +39,9 @@ def test_the_example_is_written_out(terminal: Terminal) -> None:
     lines = [line for line in result.err.splitlines() if line.startswith("next: rtour ")]
     assert [line.split()[2] for line in lines] == ["tour", "serve", "deployments"]
     parts = {path.name for path in (terminal.home / "tour").iterdir()}
-    assert parts >= {"README.md", "app", "auxiliary", "part1", "part2", "part3", "part4"}
+    assert parts >= {"README.md", "app", "auxiliary", "part1", "part2", "part3", "part4", "part5"}
+    stages = {path.name for path in (terminal.home / "tour" / "typescript").iterdir()}
+    assert stages >= {"package.json", "tsconfig.json", "app", "part1", "part4", "part5"}
     assert not parts & {"guide", "lessons", "examples"}
 
 

@@ -81,7 +81,7 @@ def serving(sdk: str, folder: Path, app: str, port: int) -> list[str]:
         return [sys.executable, "-m", "rtour.cli", "serve", app, "--port", str(port)]
     for file in folder.rglob("*.py"):
         file.write_text(re.sub(r"\brtour\b", "restate", file.read_text()))
-    return [sys.executable, "-m", "hypercorn", app, "-b", f"127.0.0.1:{port}"]
+    return [sys.executable, "-m", "hypercorn", app, "-w", "0", "-b", f"127.0.0.1:{port}"]
 
 
 def free_port() -> int:

@@ -7,11 +7,10 @@ such as `cards-declined`, is an order to the pretended world; `payments-to-fail`
 import asyncio
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(os.environ.get("TOUR_OUTSIDE") or Path(tempfile.gettempdir()) / "tour-outside")
+FOLDER = Path(os.environ.get("TOUR_OUTSIDE") or Path(__file__).parents[1] / "outside")
 
 
 def note(kind: str, **facts: Any) -> None:

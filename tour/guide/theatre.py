@@ -30,6 +30,7 @@ STOP_WITHIN_S = 3.0
 # Nobody wants to wait a minute for a retry while learning what retries are.
 SERVER_ENV = {"RTOUR_RETRY_INITIAL_INTERVAL": "200ms", "RTOUR_RETRY_MAX_INTERVAL": "2s"}
 HOST = "127.0.0.1"
+RTOUR = (sys.executable, "-m", "rtour.cli")
 
 
 class TheatreError(Exception):
@@ -164,7 +165,7 @@ class Theatre:
         ingress, admin, _ = self.ports
         data = ["--ephemeral"] if self.ephemeral else ["--data", str(self.state / "data")]
         ports = ["--ingress-port", str(ingress), "--admin-port", str(admin)]
-        self._server = self._spawn("server", [*data, *ports], SERVER_ENV)
+        self._server = self._spawn("server", [*RTOUR, "server", *data, *ports], SERVER_ENV)
         self._write()
         async with Client(self.connection) as client:
             for _ in range(int(READY_WITHIN_S / LOOK_EVERY_S)):
@@ -202,6 +203,10 @@ class Theatre:
                 f"The whole story is in {self.state / 'service.log'}.",
             )
 
+    def serving(self) -> list[str]:
+        """The command that serves the learner's code."""
+        return [*RTOUR, "serve", f"{self.folder.name}.app.app:app", "--port", str(self.ports[2])]
+
     def _service_starts(self) -> bool:
         running = self._running()
         return running is not None and running.service != 0
@@ -229,9 +234,8 @@ class Theatre:
             if code == self._code and (not dead or code == self._broken):
                 return
             await asyncio.to_thread(_stop, self._service)
-            app = f"{self.folder.name}.app.app:app"
             outside = {"TOUR_OUTSIDE": str(self.folder / "outside"), "PYTHONUNBUFFERED": "1"}
-            self._service = self._spawn("serve", [app, "--port", str(self.ports[2])], outside)
+            self._service = self._spawn("service", self.serving(), outside)
             self._code = code
             service = self._service
             await self._until(lambda: service.poll() is not None or _answers(self.ports[2]))
@@ -249,12 +253,11 @@ class Theatre:
     # --- processes ---------------------------------------------------------------------------
 
     def _spawn(
-        self, command: str, words: Sequence[str], env: dict[str, str]
+        self, name: str, command: Sequence[str], env: dict[str, str]
     ) -> subprocess.Popen[bytes]:
-        name = {"serve": "service"}.get(command, command)
         with (self.state / f"{name}.log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - this very program
-                [sys.executable, "-m", "rtour.cli", command, *words],
+                command,
                 cwd=self.folder.parent,
                 env={**os.environ, **env},
                 stdin=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from rtour.client.journal import JournalEntry
@@ -236,12 +237,10 @@ async def crashing(look: Look) -> None:
             )
         look.done("a checkout is under way, and its payment hangs")
         await look.theatre.crash_service()
-        await look.until(lambda: asked(2))
-        look.done("the service was killed (kill -9) and came back: the payment was asked again")
+        await _asked_again(look, asked, 2, "the service")
         if not look.theatre.ephemeral:
             await look.theatre.crash_server()
-            await look.until(lambda: asked(3))
-            look.done("the server was killed (kill -9) and came back: it still has the checkout")
+            await _asked_again(look, asked, 3, "the engine")
     value = await look.result(id_, f"CartObject/{user}/checkout")
     made = look.outside.since("payment-calls", calls)
     _same_key(look, made)
@@ -253,6 +252,18 @@ async def crashing(look: Look) -> None:
             "The payment belongs inside a run, with a key that is in the journal.",
         )
     look.done(f"the checkout ended well, and was charged once: ${charged[0]['amount']}")
+
+
+async def _asked_again(
+    look: Look, asked: Callable[[int], Awaitable[bool]], times: int, what: str
+) -> None:
+    if not await look.until(lambda: asked(times)):
+        raise NotYet(
+            f"the payment is asked for again once {what} is back",
+            f"the provider was asked {times - 1} times",
+            "Does it still run? The logs are in .tour/, beside your files.",
+        )
+    look.done(f"{what} was killed (kill -9) and came back: the payment was asked for again")
 
 
 async def requests(look: Look) -> None:

@@ -21,7 +21,7 @@ MANIFEST = "examples.toml"
 # In a wheel the examples are package data; in a checkout they stand beside `src`.
 PACKAGE = Path(__file__).parent.parent
 PLACES = (PACKAGE / "_tour", PACKAGE.parent.parent / "tour")
-LEFT_OUT = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
+LEFT_OUT = {"__pycache__", "node_modules", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
 
 COLUMNS = (Column("name", "NAME"), Column("summary", "WHAT IT SHOWS", fold=True))
 WRITTEN = (Column("name", "NAME"), Column("folder", "FOLDER"), Column("files", "FILES"))

@@ -22,7 +22,8 @@ HELP = """\
   q       leave; `rtour tour` goes on where you were
   rtour …, curl …, !…   run a command, here, with the engine of the tour"""
 END = "This is the last lesson. `rtour example` lists more to start from."
-PROGRAMS = ("rtour ", "curl ", "python ", "!")
+# What lessons tell to run is run when it is pasted here; anything else after an exclamation mark.
+PROGRAMS = ("rtour ", "curl ", "python ", "sleep ", "mkdir ", "!")
 LOG_LINES = 20
 
 
@@ -101,7 +102,7 @@ class Conversation:
                 self._say(line.rstrip())
             if not line or line.strip() in ("q", "quit", "exit"):
                 break
-            self._do(line.strip())
+            self._do(line.strip().removeprefix("$ "))
         self._say("See you. `rtour tour` goes on where you were.")
 
     def _do(self, line: str) -> None:

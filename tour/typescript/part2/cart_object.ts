@@ -1,0 +1,30 @@
+// A user's cart: one virtual object for each user, the key is the user's name.
+import * as restate from "@restatedev/restate-sdk";
+import { checkout } from "./checkout_service.ts";
+import { ticket } from "./ticket_object.ts";
+
+const RESERVED_FOR = { minutes: 15 };
+
+export const cart = restate.object({
+  name: "CartObject",
+  handlers: {
+    addTicket: async (ctx: restate.ObjectContext, ticketId: string) => {
+      const reserved = await ctx.objectClient(ticket, ticketId).reserve();
+      if (reserved) {
+        const me = ctx.objectSendClient(cart, ctx.key);
+        me.expireTicket(ticketId, restate.rpc.sendOpts({ delay: RESERVED_FOR }));
+      }
+      return reserved;
+    },
+
+    checkout: async (ctx: restate.ObjectContext) => {
+      const order = { user_id: ctx.key, tickets: ["seat2B"] };
+      const paid = await ctx.serviceClient(checkout).handle(order);
+      return paid;
+    },
+
+    expireTicket: async (ctx: restate.ObjectContext, ticketId: string) => {
+      ctx.objectSendClient(ticket, ticketId).unreserve();
+    },
+  },
+});

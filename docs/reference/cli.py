@@ -41,6 +41,8 @@ MANNERS = """\
   one item a line, `-o text` values between tabs without a header. Times in JSON are RFC 3339.
 - What changes something shows first what it will do. `--dry-run` stops there, `--yes` does not ask.
 - Ids come from arguments or, for `-`, from stdin: what `invocations list` prints in any format.
+- What is taller than the terminal goes through `RTOUR_PAGER`, `PAGER` or `less`, as git does it;
+  `--no-pager`, or `cat` as the pager, leaves it to the terminal. A pipe is not paged.
 - Control characters in keys, names and payloads are shown escaped and never reach the terminal.
 """
 

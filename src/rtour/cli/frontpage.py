@@ -105,6 +105,7 @@ GLOBAL_OPTIONS = (
     ("--color WHEN", "auto, always, never; NO_COLOR counts too"),
     ("--time-format FORMAT", "human, iso8601 or rfc2822"),
     ("--table-style STYLE", "compact or borders"),
+    ("--no-pager", "do not page tall output (RTOUR_PAGER, PAGER)"),
     ("--connect-timeout MS", "3000; --request-timeout MS, 13000"),
     ("--insecure-skip-tls-verify", "accept any certificate"),
 )

@@ -9,6 +9,7 @@ import typer
 
 from rtour.cli.frontpage import version
 from rtour.cli.output import Block, Fields, Heading, Line, Span, document
+from rtour.cli.paging import chosen
 from rtour.cli.session import Session, session_of
 from rtour.cli.settings import Setting, config_home, state_home
 from rtour.cli.tree import examples
@@ -41,6 +42,7 @@ def _settings(session: Session) -> dict[str, Any]:
         "project_file": str(settings.project_file) if settings.project_file else None,
         "config_home": str(config_home(env)),
         "state_home": str(state_home(env)),
+        "pager": _pair(chosen(session.options, env)),
         "rtour_version": version(),
         "python_version": sys.version.split()[0],
     }
@@ -87,6 +89,7 @@ def _blocks(record: dict[str, Any]) -> list[Block]:
             (
                 ("Version", f"{record['rtour_version']} on Python {record['python_version']}"),
                 *((name.replace("_", " ").capitalize(), record[name] or "none") for name in paths),
+                ("Pager", _origin(record["pager"])),
             )
         ),
     ]

@@ -116,7 +116,16 @@ class Session:
     # --- the streams -------------------------------------------------------------------------
 
     def emit(self, text: str) -> None:
-        """Data, to stdout."""
+        """Data, to stdout; through the pager what is taller than the terminal."""
+        if self.world.stdout.isatty():
+            from rtour.cli.paging import paged  # noqa: PLC0415
+
+            if paged(self, text):
+                return
+        self.write(text)
+
+    def write(self, text: str) -> None:
+        """To stdout as it is: parts of a screen, of a dialogue."""
         self.world.stdout.write(text)
         self.world.stdout.flush()
 

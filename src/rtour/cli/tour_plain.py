@@ -96,7 +96,7 @@ class Conversation:
             )
         self._show()
         while True:
-            self._session.emit(f"[{self._where()}] > ")
+            self._session.write(f"[{self._where()}] > ")
             line = self._session.world.stdin.readline()
             if not self._session.world.stdin.isatty():  # so that a transcript reads well
                 self._say(line.rstrip())
@@ -179,7 +179,7 @@ class Conversation:
         return f"{self._guide.number(self._lesson)}/{len(self._guide.lessons)} {self._lesson.slug}"
 
     def _say(self, text: str) -> None:
-        self._session.emit(f"{text}\n")
+        self._session.write(f"{text}\n")
 
 
 def verdict_lines(guide: Any, lesson: Any, verdict: Any) -> list[str]:

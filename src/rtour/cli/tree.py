@@ -81,6 +81,7 @@ def _globals(
     output: Annotated[Format | None, _option("-o", "--output", help="Output format.")] = None,
     columns: Annotated[str | None, _option("--columns", help="Columns, in order.")] = None,
     no_headers: Annotated[bool | None, _option("--no-headers", help="No header line.")] = None,
+    no_pager: Annotated[bool | None, _option("--no-pager", help="Scroll by yourself.")] = None,
     environment: Annotated[str | None, _option("-e", "--environment", help="Server.")] = None,
     admin_url: Annotated[str | None, _option("--admin-url", help="Admin API.")] = None,
     ingress_url: Annotated[str | None, _option("--ingress-url", help="Ingress.")] = None,

@@ -26,27 +26,27 @@ async def follow(session: Session, view: Callable[[], Awaitable[str]], every_s: 
     if not session.world.stdout.isatty():
         await _changes(session, view, text, every_s)
         return
-    session.emit(ENTER)
+    session.write(ENTER)
     try:
         while True:
-            session.emit(_screen(text, every_s, _height(session)))
+            session.write(_screen(text, every_s, _height(session)))
             await session.world.sleep(every_s)
             text = await _again(view, text)
     finally:
-        session.emit(LEAVE)
+        session.write(LEAVE)
 
 
 async def _changes(
     session: Session, view: Callable[[], Awaitable[str]], text: str, every_s: float
 ) -> None:
-    session.emit(text)
+    session.write(text)
     while True:
         await session.world.sleep(every_s)
         before, text = text, await _again(view, text)
         if text.startswith(AWAY) and not before.startswith(AWAY):
             session.note(text.splitlines()[0])
         elif text != before and not text.startswith(AWAY):
-            session.emit(text)
+            session.write(text)
 
 
 async def _again(view: Callable[[], Awaitable[str]], before: str) -> str:

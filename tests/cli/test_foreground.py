@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from rtour.cli.foreground import plain_flags
@@ -33,3 +35,32 @@ def test_both_ways_know_the_same_flags() -> None:
 
     known = {*foreground.VALUES.values(), *foreground.SWITCHES.values()}
     assert known == {name for name in server.__annotations__ if name != "return"}
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        (("127.0.0.1", 9071), "postgresql://127.0.0.1:9071 "),
+        (("::1", 5), "postgresql://[::1]:5 "),
+        (None, "no port; SQL is at the admin port's /query"),
+    ],
+)
+def test_start_up_block_names_every_port(
+    capsys: pytest.CaptureFixture[str], address: tuple[str, int] | None, told: str
+) -> None:
+    """Ingress, admin and psql each have a line with what they are for."""
+    from rtour.cli.foreground import _say_where
+
+    server = SimpleNamespace(
+        ingress_url="http://127.0.0.1:8080",
+        admin_url="http://127.0.0.1:9070",
+        postgres=SimpleNamespace(address=address),
+    )
+    _say_where(server, SimpleNamespace(ephemeral=True, data="unused"))
+    told_lines = dict(
+        line.split(None, 1) for line in capsys.readouterr().out.splitlines() if line[:2] == "  "
+    )
+    assert told_lines["ingress"].startswith("http://127.0.0.1:8080 ")
+    assert told_lines["admin"].startswith("http://127.0.0.1:9070 ")
+    assert told_lines["psql"].startswith(told.strip())
+    assert told_lines["data"] == "nowhere: --ephemeral"

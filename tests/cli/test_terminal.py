@@ -25,6 +25,12 @@ ROWS = 200
 HEIGHT, WIDTH = 24, 80
 PATIENCE_S = 30
 CTRL_C = b"\x03"
+# Ctrl-C goes to the processes whose terminal it is: the first thing is to make it one's own.
+AT_THE_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "rtour.cli", *sys.argv[1:]])
+"""
 VERSION = {"version": "1.7.12", "min_admin_api_version": 2, "max_admin_api_version": 4}
 
 
@@ -73,12 +79,11 @@ class Seat:
         self._far_end = far_end
         self.seen = b""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "rtour.cli", *words],
+            [sys.executable, "-c", AT_THE_TERMINAL, *words],
             stdin=far_end,
             stdout=far_end,
             stderr=far_end,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
             env={
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": os.environ.get("PYTHONPATH", ""),

@@ -44,7 +44,9 @@ def test_server_lives_as_long_as_the_ui(real: Terminal, monkeypatch: pytest.Monk
     def look(session: Session, log: Path) -> None:
         url = str(session.settings.admin_url.value)
         assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
-        assert "rtour is ready" in log.read_text()
+        block = log.read_text()
+        assert "rtour is ready" in block
+        assert "psql     postgresql://127.0.0.1:" in block
         seen.append(url)
 
     monkeypatch.setattr(up_module, "open_ui", look)

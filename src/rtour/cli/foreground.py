@@ -70,9 +70,18 @@ def _say_where(server: Any, loaded: Any) -> None:
         "rtour is ready",
         f"  ingress  {server.ingress_url}   call services here",
         f"  admin    {server.admin_url}   register deployments, inspect, control",
+        f"  psql     {_sql_port(server.postgres.address)}",
         f"  data     {where}",
         "",
         "  next     rtour deployments register http://localhost:9080",
     )
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
+
+
+def _sql_port(address: tuple[str, int] | None) -> str:
+    if address is None:  # switched off, or taken by somebody else
+        return "no port; SQL is at the admin port's /query"
+    host, port = address
+    host = f"[{host}]" if ":" in host else host
+    return f"postgresql://{host}:{port}   SQL for psql and other PostgreSQL clients"

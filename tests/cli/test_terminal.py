@@ -130,7 +130,7 @@ def pager(tmp_path: Path) -> Path:
         f'echo "$LESS" > {tmp_path}/less\n'
         f"cat > {tmp_path}/paged\n"
         "echo a page\n"
-        "read key < /dev/tty\n"
+        "until read key < /dev/tty; do :; done\n"
     )
     program.chmod(0o755)
     return program

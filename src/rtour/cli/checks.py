@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import msgspec
-
+from rtour.cli import data_folder
+from rtour.cli.finding import Finding
 from rtour.cli.registering import absolute
 from rtour.cli.settings import config_home, state_home, user_file
 from rtour.cli.wording import plural
@@ -30,18 +30,9 @@ REACH_S = 1.0
 MANIFEST = "application/vnd.restate.endpointmanifest.v3+json"
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """One thing looked at: `level` is ok, warning or problem."""
-
-    level: str
-    what: str
-    finding: str
-    advice: str = ""
-
-
 async def all_checks(session: Session, client: Client, endpoints: list[str]) -> list[Finding]:
     """All checks, in the order in which one would fix things."""
-    found = [*_installation(), *_folders(session)]
+    found = [*_installation(), *_folders(session), *_data(session)]
     admin = await _admin(session, client)
     found += admin
     if all(each.level != "problem" for each in admin):
@@ -82,6 +73,11 @@ def _folders(session: Session) -> list[Finding]:
         advice = f"chmod 600 {file}"
         found.append(Finding("warning", "config file", "others can read your token", advice))
     return found
+
+
+def _data(session: Session) -> list[Finding]:
+    # Without the extra there is no server here, and it was just said so.
+    return data_folder.look(session) if find_spec("sqlite_utils") else []
 
 
 async def _admin(session: Session, client: Client) -> list[Finding]:

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from rtour.cli.checks import Finding, all_checks
+from rtour.cli.checks import all_checks
 from rtour.cli.diagnostics import CliError, ExitCode
+from rtour.cli.finding import Finding
 from rtour.cli.output import Column, Record, record_of, table
 from rtour.cli.session import session_of
 from rtour.cli.tree import examples
@@ -31,6 +32,8 @@ def doctor(
     ] = None,
 ) -> None:
     """Checks this installation, the server, its ports, and whether the services can be reached.
+
+    A data folder here is looked into unless a server uses it, and never changed.
 
     Ends with 1 if there is a problem, with 5 if the problem is that the server is down.
     """

@@ -132,6 +132,25 @@ def test_example_never_overwrites_work_without_asking(terminal: Terminal, exampl
     assert mine.read_text() == "app = 1\n"
 
 
+def test_example_has_its_official_name_too(terminal: Terminal, examples: Path) -> None:
+    """The instructions of the official tour find everything where they look for it."""
+    manifest = examples / "examples.toml"
+    manifest.write_text(manifest.read_text() + 'known_as = { python-tour-of-restate = "tour" }\n')
+    result = terminal.run("example", "python-tour-of-restate", "-o", "json")
+    assert result.code == 0
+    assert (terminal.home / "python-tour-of-restate" / "tour" / "app.py").is_file()
+    assert json.loads(result.out)["name"] == "one"
+
+
+def test_official_example_that_is_not_bundled_is_pointed_to(
+    terminal: Terminal, examples: Path
+) -> None:
+    """Other languages' tours run on this server, too; the message says where they are."""
+    result = terminal.run("example", "java-tour-of-restate")
+    assert result.code == 3
+    assert "github.com/restatedev/examples" in result.err
+
+
 def test_unknown_example_lists_the_known(terminal: Terminal, examples: Path) -> None:
     """Ends with 3 and says what there is."""
     result = terminal.run("example", "two")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -31,11 +31,14 @@ class Example(msgspec.Struct, frozen=True):
     """One table of `examples.toml`: the table's name is the example's.
 
     `parts` are the files and folders of `folder` that belong to it; all of them when it is empty.
+    `known_as` are its names in the official CLI, with the folder within the one written where the
+    official instructions expect it.
     """
 
     folder: str
     summary: str
     parts: list[str] = []
+    known_as: dict[str, str] = {}
     next: list[str] = []
 
 
@@ -63,14 +66,25 @@ def example(
         if session.format is Format.TABLE:
             session.note("next: rtour example NAME")
         return
-    if name not in known:
-        raise CliError(
-            f"no example '{name}'",
-            expected=f"one of {', '.join(known)}",
-            hint="rtour example",
-            exit_code=ExitCode.NOT_FOUND,
-        )
-    _write(session, root, name, known[name], session.file(output_directory or name), dry_run)
+    own_name, inside = _meant(name, known)
+    target = session.file(output_directory or name) / inside
+    _write(session, root, own_name, known[own_name], target, dry_run)
+
+
+def _meant(name: str, known: Mapping[str, Example]) -> tuple[str, str]:
+    """The example's own name, and where in the target folder it goes."""
+    if name in known:
+        return name, "."
+    for own_name, found in known.items():
+        if name in found.known_as:
+            return own_name, found.known_as[name]
+    official = "the official examples run on rtour as they are: github.com/restatedev/examples"
+    raise CliError(
+        f"no example '{name}'",
+        expected=f"one of {', '.join(known)}",
+        hint=official if name.endswith("-restate") else "rtour example",
+        exit_code=ExitCode.NOT_FOUND,
+    )
 
 
 def read_manifest(root: Path) -> dict[str, Example]:

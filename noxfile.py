@@ -74,7 +74,19 @@ def conformance(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Ratios against the official server, in one run."""
+    """Ratios against the official server, DBOS and Temporal, in one run (--group bench)."""
     session.run("python", "-m", "tests.benchmarks.run", *session.posargs)
-    session.run("python", "-m", "tests.benchmarks.bench_sdk")
-    session.run("python", "-m", "tests.benchmarks.bench_cli")
+
+
+@nox.session
+def growth(session: nox.Session) -> None:
+    """What a million stored invocations cost, and how soon a killed server is back."""
+    session.run("python", "-m", "tests.benchmarks.growth", *session.posargs)
+
+
+@nox.session
+def costs(session: nox.Session) -> None:
+    """What single parts cost: the disk and the loopback, storage, transport, SDK, command line."""
+    session.run("python", "-m", "tests.benchmarks.floor")
+    for part in ("storage", "transport", "sdk", "cli"):
+        session.run("python", "-m", f"tests.benchmarks.bench_{part}")

@@ -1,200 +1,203 @@
-"""`nox -s bench`: rtour beside the official server, in one run, as ratios.
+"""`nox -s bench`: rtour beside the official server, DBOS and Temporal, in one run, as ratios.
 
-Both servers run the same services in the same endpoint process, one at a time (the other is
-stopped with SIGSTOP), in turns. Absolute times mean nothing on shared machines; ratios of medians
-do. Both sync every commit to disk.
+All systems get the same requests in turns, one awake at a time (the others are stopped with
+SIGSTOP); those with the same SDK share one endpoint process. Absolute times mean nothing on shared
+machines; ratios of medians do. Every system syncs what it acknowledges.
 
-    nox -s bench -- --rounds 5 --seconds 3 --sdk python --json out.json
+    nox -s bench -- --rounds 5 --seconds 1 --json docs/benchmarks/out.json --plot out.svg
+
+A first turn that does not count warms up, and counts syncs meanwhile.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import shutil
-import signal
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
 
 import httpx
 
-from tests.benchmarks import wrk
+from rtour.clock import SystemClock
+from tests.benchmarks import floor, load, plot, report, results
+from tests.benchmarks.loads import Load, Report
+from tests.benchmarks.probes import NOTHING, Reading, SyncCounter
+from tests.benchmarks.setups import DEFAULT, PEERS, RESTATE_LIKE, SETUPS, Setup, Workshop
+from tests.benchmarks.workloads import Cell, cells
 from tests.conformance import oracles
-from tests.conformance.processes import Child, free_port
-from tests.conformance.servers import KINDS, Kind, Server
-from tests.conformance.waiting import eventually
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-WORKLOADS = {
-    "no-op, 1 connection": ("/Bench/noop", 1, 1),
-    "no-op, 64 connections": ("/Bench/noop", 64, 1),
-    "three steps, 1 connection": ("/Bench/three", 1, 1),
-    "three steps, 64 connections": ("/Bench/three", 64, 1),
-    "counter on 2,000 keys, 64 connections": ("/Counter/{key}/add", 64, 2000),
-}
-# What issue 2 asks for: (figure, workload) → (better is, factor against the official server).
-GOALS = {
-    ("p50_ms", "no-op, 1 connection"): ("at most", 0.5),
-    ("per_second", "no-op, 64 connections"): ("at least", 2.0),
-}
-Figures = dict[str, dict[str, dict[Kind, list[float]]]]
+FIRST_TURN_S = 0.3
+ASK_AGAIN_S = 0.05
+DRAIN_S = 120
 
 
-class DefaultServer(Server):
-    """A server as its users start it: the official one with all its partitions and memory."""
-
-    def _addresses(self) -> dict[str, str]:
-        spared = {"RESTATE_DEFAULT_NUM_PARTITIONS", "RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE"}
-        return {name: value for name, value in super()._addresses().items() if name not in spared}
+class RefusedError(Exception):
+    """The system answered with errors, or not at all."""
 
 
-class Process:
-    """A server under measurement: its CPU time and memory, by /proc."""
-
-    def __init__(self, server: Server) -> None:
-        child = server._child
-        assert child is not None
-        leader = child._process.pid
-        children = Path(f"/proc/{leader}/task/{leader}/children").read_text().split()
-        self.pid = int(children[0])
-
-    def cpu_s(self) -> float:
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def resident_mb(self) -> float:
-        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-    def freeze(self) -> None:
-        os.kill(self.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        os.kill(self.pid, signal.SIGCONT)
+async def no_ops_run(client: httpx.AsyncClient, setup: Setup) -> int:
+    answer = await client.post(f"{setup.url}/Bench/count")
+    return int(answer.raise_for_status().json())
 
 
-async def endpoint(sdk: str, folder: Path) -> tuple[Child, str]:
-    port = free_port()
-    if sdk == "python":
-        command, cwd = [sys.executable, "-m", "tests.benchmarks.services", str(port)], REPOSITORY
-    else:
-        cwd = oracles.typescript_services()
-        shutil.copy(Path(__file__).parent / "services.ts", cwd / "bench.ts")
-        command = [str(oracles.node()), "--no-warnings", "bench.ts", str(port)]
-    child = Child(command, folder / f"{sdk}.log", {}, cwd)
-    url = f"http://127.0.0.1:{port}"
+async def ask(setup: Setup, cell: Cell, seconds: float, *, light: bool) -> tuple[Report, float]:
+    """Send the load, and wait until accepted work is done. Returns the seconds that took, too."""
+    workload = cell.workload
+    wanted = Load(
+        url=setup.url + workload.path,
+        connections=cell.connections,
+        seconds=seconds,
+        keys=workload.keys,
+        payload=workload.payload,
+        requests=workload.requests(cell.connections),
+    )
+    async with httpx.AsyncClient(timeout=60) as client:
+        before = await no_ops_run(client, setup) if workload.deferred else 0
+        began = perf_counter()
+        try:
+            said = load.run(wanted, light=light)
+        except (AssertionError, subprocess.CalledProcessError) as error:
+            raise RefusedError(str(error)) from error
+        if said.failures or not said.requests:
+            raise RefusedError(f"{said.failures} of {said.requests} requests failed")
+        if not workload.deferred:
+            return said, said.seconds
+        async with asyncio.timeout(DRAIN_S):
+            while await no_ops_run(client, setup) - before < said.requests:
+                await asyncio.sleep(ASK_AGAIN_S)
+        return said, perf_counter() - began
 
-    async def ready() -> bool:
-        async with httpx.AsyncClient(http1=False, http2=True) as client:
+
+async def measure_once(
+    setup: Setup, cell: Cell, seconds: float, *, light: bool = True
+) -> dict[str, float]:
+    """All figures of one load on one awake setup."""
+    server, sdk = setup.server.read(), setup.sdk.read() if setup.sdk else NOTHING
+    said, took = await ask(setup, cell, seconds, light=light)
+    server = setup.server.read().since(server)
+    sdk = setup.sdk.read().since(sdk) if setup.sdk else Reading(0.0, 0)
+    invocations = said.requests * cell.workload.invocations
+    return {
+        "p50_ms": said.p50_ms,
+        "p99_ms": said.p99_ms,
+        "per_second": said.requests / took,
+        "server_cpu_us": server.cpu_s / invocations * 1e6,
+        "sdk_cpu_us": sdk.cpu_s / invocations * 1e6,
+        "server_cores": server.cpu_s / took,
+        "sdk_cores": sdk.cpu_s / took,
+        "written_bytes": server.written_bytes / invocations,
+        "server_mb": setup.server.resident_mb(),
+        "invocations": invocations,
+    }
+
+
+async def first_turn(setup: Setup, cell: Cell, done: results.Results) -> None:
+    """Warm up: give objects their state, and count syncs, which slows perf's start down only."""
+    if cell.workload.prepare:
+        fill = Load(
+            setup.url + cell.workload.prepare, 4, 1, cell.workload.keys, requests=cell.workload.keys
+        )
+        assert not load.run(fill).failures
+    with SyncCounter(setup.server) as syncs:
+        figures = await measure_once(setup, cell, FIRST_TURN_S, light=False)
+    if syncs.count is not None:
+        done.note(setup.name, cell.name, "syncs", syncs.count / figures["invocations"])
+
+
+async def turn(
+    number: int, setups: list[Setup], wanted: list[Cell], seconds: float, done: results.Results
+) -> None:
+    """Every cell on every setup, once. Who fails a cell is not asked again."""
+    for cell in wanted:
+        for setup in setups:
+            if setup.is_peer and not cell.workload.peers:
+                continue
+            if cell.name in done.failed.get(setup.name, {}):
+                continue
+            setup.thaw()
             try:
-                return (await client.get(f"{url}/health")).status_code == 200
-            except httpx.TransportError:
-                return False
-
-    await eventually("endpoint ready", ready, within_s=30)
-    return child, url
-
-
-def load(server: Server, path: str, connections: int, seconds: float, keys: int) -> Any:
-    url = server.ingress_url + path
-    if wrk.installed():
-        return wrk.load(url, connections, seconds, keys)
-    command = [sys.executable, "-m", "tests.benchmarks.load", url]
-    command += [str(connections), str(seconds), str(keys)]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
-
-
-async def start(kind: Kind, folder: Path, figures: Figures) -> Server:
-    server = DefaultServer(kind, folder / kind, env={})
-    began = perf_counter()
-    await server.start()
-    note(figures, "start to ready", "seconds", kind, perf_counter() - began)
-    return server
-
-
-def note(figures: Figures, workload: str, figure: str, kind: Kind, value: float) -> None:
-    by_kind = figures.setdefault(workload, {}).setdefault(figure, {k: [] for k in KINDS})
-    by_kind[kind].append(value)
-
-
-async def measure(sdk: str, rounds: int, seconds: float, figures: Figures, only: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="rtour-bench-") as name:
-        folder = Path(name)
-        services, url = await endpoint(sdk, folder)
-        servers = {kind: await start(kind, folder, figures) for kind in KINDS}
-        processes = {kind: Process(server) for kind, server in servers.items()}
-        for kind, server in servers.items():
-            await server.register(url)
-            note(figures, "idle", "resident_mb", kind, processes[kind].resident_mb())
-            processes[kind].freeze()
-        for turn in range(rounds + 1):  # the first one warms up and does not count
-            for workload, (path, connections, keys) in WORKLOADS.items():
-                if only not in workload:
+                if number == 0:
+                    await first_turn(setup, cell, done)
                     continue
-                for kind in KINDS:
-                    process = processes[kind]
-                    process.thaw()
-                    cpu = process.cpu_s()
-                    report = load(servers[kind], path, connections, seconds, keys)
-                    cpu = process.cpu_s() - cpu
-                    process.freeze()
-                    assert not report["failures"], f"{kind}: {report}"
-                    if turn:
-                        row = f"{workload}, {sdk} SDK"
-                        note(figures, row, "p50_ms", kind, report["p50_ms"])
-                        note(figures, row, "p99_ms", kind, report["p99_ms"])
-                        rate = report["requests"] / report["seconds"]
-                        note(figures, row, "per_second", kind, rate)
-                        note(figures, row, "cpu_us", kind, cpu / report["requests"] * 1e6)
-        for kind, process in processes.items():
-            note(figures, "after load", "resident_mb", kind, process.resident_mb())
-            process.thaw()
-            servers[kind].stop()
-        services.kill()
+                # A peer may answer nobody within the time, so that its last answers are waited for.
+                figures = await measure_once(setup, cell, seconds, light=not setup.is_peer)
+                for figure, value in figures.items():
+                    done.note(setup.name, cell.name, figure, value)
+            except (RefusedError, TimeoutError, httpx.HTTPError) as error:
+                done.failed.setdefault(setup.name, {})[cell.name] = f"turn {number}: {error!r}"
+                print(f"{setup.name} failed {cell.name}: {error!r}", file=sys.stderr)
+            finally:
+                setup.freeze()
 
 
-def show(figures: Figures) -> None:
-    print(f"{'':52} {'figure':12} {'official':>10} {'rtour':>10} {'ratio':>7}")
-    for workload, by_figure in figures.items():
-        for figure, by_kind in by_figure.items():
-            official, ours = (median(by_kind[kind]) for kind in KINDS)
-            goal = GOALS.get((figure, workload.rpartition(",")[0]))
-            mark = ""
-            if goal is not None:
-                met = (
-                    ours / official <= goal[1]
-                    if goal[0] == "at most"
-                    else (ours / official >= goal[1])
-                )
-                mark = f"  goal: {goal[0]} {goal[1]} {'met' if met else 'NOT MET'}"
-            ratio = ours / official
-            print(f"{workload:52} {figure:12} {official:10.2f} {ours:10.2f} {ratio:7.2f}{mark}")
+async def measure(options: argparse.Namespace, done: results.Results) -> None:
+    names = [name for name in SETUPS if name in options.setups]
+    wanted = cells(options.only, options.connections)
+    with tempfile.TemporaryDirectory(prefix="rtour-bench-", dir=options.folder) as folder:
+        workshop = Workshop(Path(folder))
+        setups: list[Setup] = []
+        try:
+            for name in names:
+                setup = await workshop.start(name)
+                setups.append(setup)
+                done.note_once(name, "start_s", setup.started_in_s)
+                done.note_once(name, "idle_mb", setup.idle_mb)
+                setup.freeze()
+            for number in range(options.rounds + 1):
+                began = perf_counter()
+                await turn(number, setups, wanted, options.seconds, done)
+                print(f"turn {number}: {perf_counter() - began:.0f} s", file=sys.stderr)
+        finally:
+            for setup in setups:
+                setup.stop()
+            workshop.stop()
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--only", default="", help="cells whose name contains this")
+    parser.add_argument("--connections", type=int, nargs="*", help="instead of the cells' own")
+    parser.add_argument("--setups", nargs="*", choices=[*SETUPS], default=[*DEFAULT])
+    parser.add_argument("--without-peers", action="store_true")
+    parser.add_argument("--folder", help="where the data goes; its disk is what is measured")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--plot", type=Path, help="an SVG; needs matplotlib")
+    options = parser.parse_args()
+    if options.without_peers:
+        options.setups = [name for name in options.setups if name not in PEERS]
+    return options
+
+
+def begin(options: argparse.Namespace) -> results.Results:
+    """Empty results that say where and when."""
+    folder = Path(options.folder or tempfile.gettempdir())
+    return results.Results(
+        date=datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC).strftime("%Y-%m-%d %H:%M"),
+        commit=results.commit(),
+        machine=results.this_machine(median(floor.sync_s(folder)) * 1e6),
+        rounds=options.rounds,
+        seconds=options.seconds,
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--sdk", choices=["python", "typescript", "both"], default="both")
-    parser.add_argument("--only", default="", help="workloads whose name contains this")
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    oracles.install()
-    print(f"load by {'wrk' if wrk.installed() else 'tests/benchmarks/load.py; wrk takes less CPU'}")
-    figures: Figures = {}
-    for sdk in ("python", "typescript") if options.sdk == "both" else (options.sdk,):
-        asyncio.run(measure(sdk, options.rounds, options.seconds, figures, options.only))
-    show(figures)
+    options = parse()
+    if any(name in RESTATE_LIKE for name in options.setups):
+        oracles.install()
+    done = begin(options)
+    asyncio.run(measure(options, done))
+    print(report.markdown(done))
     if options.json:
-        options.json.write_text(json.dumps(figures, indent=2))
+        results.save(done, options.json)
+    if options.plot:
+        plot.draw(done, options.plot)
 
 
 if __name__ == "__main__":

@@ -8,19 +8,25 @@ import subprocess
 import tempfile
 from urllib.parse import urlsplit
 
+from tests.benchmarks.loads import Load, Report
+
 SCRIPT = """\
 wrk.method = "POST"
-wrk.body = '"x"'
+wrk.body = '"' .. string.rep("x", %(payload)d) .. '"'
 wrk.headers["content-type"] = "application/json"
 local turn = 0
-request = function()
-  turn = turn + 1
-  return wrk.format(nil, (string.gsub("%(path)s", "{key}", "k" .. turn %% %(keys)d)))
-end
+%(request)s
 done = function(summary, latency)
   local failures = summary.errors.status + summary.errors.timeout + summary.errors.read
   io.write(string.format("REPORT %%d %%d %%f %%f %%f\\n", summary.requests, failures,
     summary.duration / 1e6, latency:percentile(50) / 1000, latency:percentile(99) / 1000))
+end
+"""
+# Without it wrk makes the request once and sends the same bytes again and again.
+MANY_KEYS = """\
+request = function()
+  turn = turn + 1
+  return wrk.format(nil, (string.gsub("%(path)s", "{key}", "k" .. turn %% %(keys)d)))
 end
 """
 
@@ -29,22 +35,19 @@ def installed() -> bool:
     return shutil.which("wrk") is not None
 
 
-def load(url: str, connections: int, seconds: float, keys: int) -> dict[str, float]:
-    """As `tests.benchmarks.load.load` reports it."""
-    parts = urlsplit(url)
+def run(load: Load) -> Report:
+    """What is under way when the time is up is not waited for, and not counted."""
+    parts = urlsplit(load.url)
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    url = f"{parts.scheme}://{parts.netloc}{path.replace('{key}', 'k0')}"
+    request = MANY_KEYS % {"path": path, "keys": load.keys} if load.keys > 1 else ""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(SCRIPT % {"path": parts.path, "keys": keys})
+        script.write(SCRIPT % {"payload": load.payload, "request": request})
         script.flush()
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{round(seconds)}s", "--timeout", "30s"]
-        command += ["-s", script.name, f"{parts.scheme}://{parts.netloc}/"]
+        command = ["wrk", "-t1", f"-c{load.connections}", f"-d{round(load.seconds)}s"]
+        command += ["--timeout", "30s", "-s", script.name, url]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = re.search(r"^REPORT (\S+) (\S+) (\S+) (\S+) (\S+)$", done.stdout, re.MULTILINE)
     assert found is not None, done.stdout + done.stderr
     requests, failures, took, p50, p99 = map(float, found.groups())
-    return {
-        "requests": requests,
-        "failures": failures,
-        "seconds": took,
-        "p50_ms": p50,
-        "p99_ms": p99,
-    }
+    return Report(int(requests), int(failures), took, p50, p99)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import httpx
 
 from tests.conformance import oracles
-from tests.conformance.processes import Child, free_port
+from tests.conformance.processes import LIFETIME_S, Child, free_port
 from tests.conformance.waiting import eventually
 
 Kind = Literal["official", "rtour"]
@@ -38,6 +38,8 @@ def rtour_binary() -> Path:
 
 class Server:
     """One server process with its folder; `start` may be called again after `stop` or `kill`."""
+
+    lifetime_s = LIFETIME_S
 
     def __init__(self, kind: Kind, folder: Path, env: dict[str, str] | None = None) -> None:
         self.kind = kind
@@ -66,7 +68,7 @@ class Server:
             oracles.install()
         command = self._official() if self.kind == "official" else self._rtour()
         env = {**self._addresses(), **self.env, **(extra_env or {})}
-        self._child = Child(command, self.folder / "server.log", env)
+        self._child = Child(command, self.folder / "server.log", env, lifetime_s=self.lifetime_s)
         await eventually(f"{self.kind} server ready", self._ready, within_s=START_TIMEOUT_S)
 
     def stop(self) -> None:

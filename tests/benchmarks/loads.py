@@ -1,0 +1,30 @@
+"""What a load is, and what is reported of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Load(msgspec.Struct, frozen=True):
+    """POST a JSON text of `payload` bytes: for `seconds`, or `requests` times in all."""
+
+    url: str
+    connections: int
+    seconds: float
+    keys: int = 1
+    payload: int = 1
+    requests: int | None = None
+
+    @property
+    def body(self) -> str:
+        return f'"{"x" * self.payload}"'
+
+
+class Report(msgspec.Struct, frozen=True):
+    """Times are those of single requests, from its first byte sent to its last one received."""
+
+    requests: int
+    failures: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float

@@ -1,0 +1,1 @@
+"""Other systems of durable execution, doing the benchmark's steps behind the same URLs."""

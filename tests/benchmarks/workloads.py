@@ -1,0 +1,102 @@
+"""What is asked of every system: the same requests, whoever answers them."""
+
+from __future__ import annotations
+
+import msgspec
+
+FEW, MANY = (1, 64), (64,)
+
+
+class Fixed(msgspec.Struct, frozen=True):
+    """So many requests in all, whatever time they take: what is heavy, or answered before done."""
+
+    least: int
+    per_connection: int
+
+    def requests(self, connections: int) -> int:
+        return max(self.least, self.per_connection * connections)
+
+
+class Workload(msgspec.Struct, frozen=True):
+    """POST `path` with a text of `payload` bytes; `{key}` becomes one of `keys` names, in turn.
+
+    One request leads to `invocations` invocations. `deferred` requests are answered when they are
+    accepted: such a load is over when its no-ops have run. `prepare` is sent once to each key.
+    `peers` have a counterpart that does the same steps.
+    """
+
+    name: str
+    path: str
+    payload: int = 1
+    keys: int = 1
+    invocations: int = 1
+    connections: tuple[int, ...] = FEW
+    fixed: Fixed | None = None
+    deferred: bool = False
+    prepare: str | None = None
+    peers: bool = False
+
+    def requests(self, connections: int) -> int | None:
+        """How many there are in all; None if a time bounds the load."""
+        return None if self.fixed is None else self.fixed.requests(connections)
+
+
+WORKLOADS = (
+    Workload("no-op", "/Bench/noop", connections=(1, 16, 64, 256), peers=True),
+    Workload("keyed counter", "/Counter/{key}/add", keys=64),
+    Workload("three steps", "/Bench/three", peers=True),
+    Workload("nine steps", "/Bench/nine", peers=True),
+    Workload("call chain of 3", "/Bench/chain", invocations=3, peers=True),
+    Workload("fan-out of 100", "/Bench/fan", invocations=101, fixed=Fixed(5, 1), peers=True),
+    Workload(
+        *("one-way sends", "/Bench/noop/send"),
+        connections=MANY,
+        fixed=Fixed(300, 32),
+        deferred=True,
+        peers=True,
+    ),
+    Workload(
+        *("delayed sends", "/Bench/noop/send?delay=100ms"),
+        connections=MANY,
+        fixed=Fixed(300, 32),
+        deferred=True,
+        peers=True,
+    ),
+    Workload(
+        *("state of 1 MB", "/Big/{key}/touch"),
+        keys=64,
+        connections=MANY,
+        fixed=Fixed(20, 4),
+        prepare="/Big/{key}/fill",
+    ),
+    Workload("payload of 1 kB", "/Bench/noop", 1_000, connections=MANY, peers=True),
+    Workload(
+        *("payload of 1 MB", "/Bench/noop", 1_000_000),
+        connections=MANY,
+        fixed=Fixed(20, 4),
+        peers=True,
+    ),
+    Workload("hot key", "/Counter/{key}/add", connections=MANY),
+    Workload("2,000 keys", "/Counter/{key}/add", keys=2_000, connections=MANY),
+)
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """One workload at one number of connections."""
+
+    workload: Workload
+    connections: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.workload.name}, {self.connections} conn."
+
+
+def cells(only: str, connections: list[int] | None) -> list[Cell]:
+    """Those whose name contains `only`, at the given numbers of connections or at their own."""
+    return [
+        cell
+        for workload in WORKLOADS
+        for number in connections or workload.connections
+        if only in (cell := Cell(workload, number)).name
+    ]

@@ -27,7 +27,9 @@ ISO 8601. The official `RESTATE_INGRESS__BIND_ADDRESS`, `RESTATE_ADMIN__BIND_ADD
 (`host:port`) and `RESTATE_BIND_IP` are understood too.
 
 Deployments at `https://` addresses need a certificate that the machine trusts. `SSL_CERT_FILE` or
-`SSL_CERT_DIR`, as everywhere with OpenSSL, name other authorities, or a self-signed certificate.
+`SSL_CERT_DIR`, as everywhere with OpenSSL, name other authorities, or a self-signed certificate;
+`deployment_ca_file` does so for this server alone. What the tokens, names and origins are for is
+in [Security](../security.md).
 
 | setting | default | what it does | flag | official variable |
 |---|---|---|---|---|
@@ -42,6 +44,17 @@ MEANING = {
     "ingress_port": "port for clients of services",
     "admin_port": "port for operators, CLI and UI",
     "pg_port": "port for psql and other PostgreSQL clients; `off` for none",
+    "admin_token": "bearer token of the admin port, and password of the psql port",
+    "admin_token_file": "file with such tokens, one a line",
+    "ingress_token": "bearer token of the ingress port",
+    "ingress_token_file": "file with such tokens, one a line",
+    "allow_unauthenticated": "listen beyond loopback without tokens",
+    "allowed_hosts": "names that clients without a token may use for this server; `*` for any",
+    "ingress_origins": "web origins that may call the ingress; `*` for any",
+    "tls_cert": "PEM file: certificate chain of the ingress, admin and psql ports",
+    "tls_key": "PEM file: the certificate's private key",
+    "deployment_ca_file": "PEM file: authorities for `https://` deployments, not the machine's",
+    "redacted_headers": "further headers whose values no log may show",
     "log_level": "debug (every step), info, warn, error or off",
     "log_format": "human or json",
     "retry_initial_interval": "wait after the first failed attempt",
@@ -90,7 +103,7 @@ def page() -> str:
 def _row(
     name: str, default: object, flag: str | None, official: str | None, inside: str = ""
 ) -> str:
-    shown = "" if default is None else f"`{str(default).lower()}`"
+    shown = "" if default is None or default == () else f"`{str(default).lower()}`"
     cells = [f"`{inside}{name}`", shown, MEANING[name]]
     cells += [f"`{cell}`" if cell else "" for cell in (flag, official)]
     return f"| {' | '.join(cells)} |\n"

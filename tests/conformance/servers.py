@@ -123,7 +123,8 @@ class Server:
     def _addresses(self) -> dict[str, str]:
         ingress, admin, node = self._ports
         if self.kind == "rtour":
-            return {"RESTATE_LOG_FORMAT": "json"}
+            # The official ingress answers the pages of every site.
+            return {"RESTATE_LOG_FORMAT": "json", "RTOUR_INGRESS_ORIGINS": "*"}
         return {
             "RESTATE_BIND_IP": "127.0.0.1",
             "RESTATE_LISTEN_MODE": "tcp",

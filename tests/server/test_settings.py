@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rtour.server.settings import ConfigError, Limits, Settings, load
+from rtour.server.tokens import Secret
 
 
 def test_nothing_set_is_the_defaults() -> None:
@@ -167,12 +168,15 @@ def test_every_setting_has_a_variable() -> None:
         float: ("7.5", 7.5),
         str: ("kept", "kept"),
         type(None): ("kept", "kept"),
+        tuple: ("a, b", ("a", "b")),
     }
     special = {"log_level": "debug", "log_format": "json", "retry_on_max_attempts": "kill"}
     for name in Settings.__struct_fields__:
         if name == "limits":
             continue
         text, value = texts[type(getattr(Settings(), name))]
+        if name.endswith("_token"):
+            text, value = "a secret", Secret("a secret")
         if name in special:
             text = value = special[name]
         if name.endswith("_ms"):

@@ -16,11 +16,17 @@ VALUES = {
     "--ingress-port": "ingress_port",
     "--admin-port": "admin_port",
     "--pg-port": "pg_port",
+    "--admin-token-file": "admin_token_file",
+    "--ingress-token-file": "ingress_token_file",
+    "--allowed-hosts": "allowed_hosts",
+    "--ingress-origins": "ingress_origins",
+    "--tls-cert": "tls_cert",
+    "--tls-key": "tls_key",
     "--config": "config",
     "--log-level": "log_level",
     "--log-format": "log_format",
 }
-SWITCHES = {"--ephemeral": "ephemeral"}
+SWITCHES = {"--ephemeral": "ephemeral", "--allow-unauthenticated": "allow_unauthenticated"}
 
 
 def plain_flags(argv: Sequence[str]) -> dict[str, str] | None:

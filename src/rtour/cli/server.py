@@ -15,6 +15,13 @@ _HELP = {
     "admin": "Port for operators, the CLI and the UI.  [default: 9070]",
     "pg": "Port for psql and other PostgreSQL clients, or off.  [default: 9071]",
     "host": "Address to listen on.  [default: 127.0.0.1]",
+    "admin_token": "File with bearer tokens for the admin port, one a line.",
+    "ingress_token": "File with bearer tokens for the ingress port, one a line.",
+    "unauthenticated": "Listen beyond loopback without tokens.",
+    "hosts": "Names that clients without a token may use for this server, or *.",
+    "origins": "Web origins that may call the ingress, or *.",
+    "tls_cert": "PEM file: the certificate chain of all ports.",
+    "tls_key": "PEM file: the certificate's private key.",
     "config": "TOML file with settings.",
     "level": "debug, info, warn, error or off; debug tells every step.  [default: info]",
     "format": "human or json.  [default: human]",
@@ -30,6 +37,28 @@ def server(
     admin_port: Annotated[str | None, typer.Option("--admin-port", help=_HELP["admin"])] = None,
     pg_port: Annotated[str | None, typer.Option("--pg-port", help=_HELP["pg"])] = None,
     host: Annotated[str | None, typer.Option("--host", help=_HELP["host"])] = None,
+    admin_token_file: Annotated[
+        str | None, typer.Option("--admin-token-file", metavar="FILE", help=_HELP["admin_token"])
+    ] = None,
+    ingress_token_file: Annotated[
+        str | None,
+        typer.Option("--ingress-token-file", metavar="FILE", help=_HELP["ingress_token"]),
+    ] = None,
+    allow_unauthenticated: Annotated[
+        bool, typer.Option("--allow-unauthenticated", help=_HELP["unauthenticated"])
+    ] = False,
+    allowed_hosts: Annotated[
+        str | None, typer.Option("--allowed-hosts", metavar="NAMES", help=_HELP["hosts"])
+    ] = None,
+    ingress_origins: Annotated[
+        str | None, typer.Option("--ingress-origins", metavar="ORIGINS", help=_HELP["origins"])
+    ] = None,
+    tls_cert: Annotated[
+        str | None, typer.Option("--tls-cert", metavar="FILE", help=_HELP["tls_cert"])
+    ] = None,
+    tls_key: Annotated[
+        str | None, typer.Option("--tls-key", metavar="FILE", help=_HELP["tls_key"])
+    ] = None,
     config: Annotated[str | None, typer.Option("--config", help=_HELP["config"])] = None,
     log_level: Annotated[str | None, typer.Option("--log-level", help=_HELP["level"])] = None,
     log_format: Annotated[str | None, typer.Option("--log-format", help=_HELP["format"])] = None,
@@ -37,7 +66,8 @@ def server(
     """Run the server until ctrl-c.
 
     Every flag has a variable (RTOUR_DATA, RTOUR_INGRESS_PORT, …), and the official server's
-    RESTATE_* variables that mean the same are understood.
+    RESTATE_* variables that mean the same are understood. Tokens can be variables, too:
+    RTOUR_ADMIN_TOKEN and RTOUR_INGRESS_TOKEN.
     """
     flags = {
         "data": data,
@@ -46,6 +76,13 @@ def server(
         "admin_port": admin_port,
         "pg_port": pg_port,
         "host": host,
+        "admin_token_file": admin_token_file,
+        "ingress_token_file": ingress_token_file,
+        "allow_unauthenticated": "true" if allow_unauthenticated else None,
+        "allowed_hosts": allowed_hosts,
+        "ingress_origins": ingress_origins,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
         "config": config,
         "log_level": log_level,
         "log_format": log_format,

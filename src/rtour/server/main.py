@@ -21,6 +21,7 @@ from rtour.engine import actions as a
 from rtour.engine.commands import Command
 from rtour.engine.model import Invocation, RequestSink, Target
 from rtour.errors import RtourError
+from rtour.server.access import Access
 from rtour.server.admin.app import About, Admin
 from rtour.server.attempt_terms import AttemptLimits
 from rtour.server.catalog import ServiceDefaults
@@ -96,6 +97,7 @@ class Server:
 
     async def __aenter__(self) -> Self:
         settings = self.settings
+        self._access = Access.of(settings)
         self.storage = EphemeralStorage() if settings.ephemeral else _open(settings)
         try:
             self._build()
@@ -108,7 +110,9 @@ class Server:
     def _build(self) -> None:
         settings, clock, random = self.settings, self._clock, self._random
         sign = _signing(settings, clock)
-        self._transport = self._given_transport or HttpTransport()
+        self._transport = self._given_transport or HttpTransport(
+            ca_file=settings.deployment_ca_file
+        )
         self.processor = Processor(
             self.storage,
             clock,
@@ -170,8 +174,16 @@ class Server:
             self.registry, self.requests, discoverer, self._clock, self._random
         )
         front_limits = FrontLimits(body_bytes_max=self.settings.limits.message_bytes_max)
-        ingress = Ingress(self.registry, self.requests, self._clock, self._random, self._target_of)
-        self.ingress = Front(ingress, front_limits)
+        access = self._access
+        ingress = Ingress(
+            self.registry,
+            self.requests,
+            self._clock,
+            self._random,
+            self._target_of,
+            own_headers=access.ingress_headers,
+        )
+        self.ingress = Front(ingress, front_limits, check=access.ingress, tls=access.http_tls)
         self._registration = registration
         self._front_limits = front_limits
 
@@ -191,7 +203,8 @@ class Server:
                 protocol_v7=self.settings.protocol_v7,
             ),
         )
-        return Front(admin, self._front_limits)
+        access = self._access
+        return Front(admin, self._front_limits, check=access.admin, tls=access.http_tls)
 
     async def _start(self) -> None:
         """Recover, then open the ports: whoever is answered finds everything in place."""
@@ -212,7 +225,12 @@ class Server:
         await self.ingress.listen(settings.ingress_host or settings.host, settings.ingress_port)
         self.admin = self._make_admin()
         await self.admin.listen(settings.admin_host or settings.host, settings.admin_port)
-        self.postgres = PostgresPort(self.queries, self._random)
+        self.postgres = PostgresPort(
+            self.queries,
+            self._random,
+            tokens=self._access.admin_tokens,
+            tls=self._access.postgres_tls,
+        )
         if settings.pg_port is not None:
             await self.postgres.listen_if_free(settings.host, settings.pg_port)
 
@@ -225,11 +243,11 @@ class Server:
 
     @property
     def ingress_url(self) -> str:
-        return _url(*self.ingress.address)
+        return self.ingress.url
 
     @property
     def admin_url(self) -> str:
-        return _url(*self.admin.address)
+        return self.admin.url
 
     # --- running ---------------------------------------------------------------------------------
 
@@ -327,10 +345,6 @@ def _route_settings(settings: Settings) -> RouteSettings:
         protocol_version=7 if settings.protocol_v7 else 6,
         eager_state=not settings.disable_eager_state,
     )
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def serve(settings: Settings, started: Callable[[Server], None]) -> None:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from rtour.errors import RtourError
 from rtour.server.durations import DurationError, parse_duration
+from rtour.server.tokens import Secret
 
 
 class ConfigError(RtourError):
@@ -46,6 +47,17 @@ class Settings(msgspec.Struct, frozen=True):
     ingress_port: int = 8080
     admin_port: int = 9070
     pg_port: int | None = 9071
+    admin_token: Secret | None = None
+    admin_token_file: str | None = None
+    ingress_token: Secret | None = None
+    ingress_token_file: str | None = None
+    allow_unauthenticated: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    ingress_origins: tuple[str, ...] = ()
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    deployment_ca_file: str | None = None
+    redacted_headers: tuple[str, ...] = ()
     log_level: str = "info"
     log_format: str = "human"
     retry_initial_interval_ms: int = 500
@@ -147,7 +159,8 @@ def _from_file(path: Path) -> dict[str, Any]:
         if name == "limits":
             values[name] = _limits(value, path)
         else:
-            values[name] = _parse(name, str(value), f"{path}: {key}")
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            values[name] = _parse(name, text, f"{path}: {key}")
     return values
 
 
@@ -197,6 +210,10 @@ def _parse(name: str, text: str, where: str) -> Any:
             return None
         if name.endswith("_ms"):
             return parse_duration(text)
+        if name.endswith("_token"):
+            return Secret(text) if text else None
+        if isinstance(default, tuple):
+            return tuple(part for part in text.replace(",", " ").split())
         if isinstance(default, bool):
             return _flag(text)
         if isinstance(default, float):

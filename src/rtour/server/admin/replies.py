@@ -6,7 +6,7 @@ import msgspec
 
 from rtour.server.admin.bodies import AdminError
 from rtour.server.admin.models import ErrorDescription
-from rtour.server.web import JSON, Reply
+from rtour.server.web import JSON, Headers, Reply
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -23,3 +23,10 @@ def refusal(error: AdminError) -> Reply:
     return reply(
         error.status, ErrorDescription(message=error.message, restate_code=error.restate_code)
     )
+
+
+def refused(status: int, message: str, headers: Headers) -> Reply:
+    """What the guard of the port answers in the place of the API."""
+    answer = reply(status, ErrorDescription(message=message, restate_code=None))
+    answer.headers += headers
+    return answer

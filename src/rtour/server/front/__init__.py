@@ -4,6 +4,7 @@
     ├── http1  requests by httptools (llhttp)
     └── http2  requests by ngh2 (libnghttp2), prior knowledge
     answering  an `App` and its failures; status lines, dates, targets
+    guard      who may ask: tokens, hosts, web origins
     limits     every size, count and wait
 
 No HTTP is parsed here: llhttp and libnghttp2 do that. What is ours is when to stop: limits, time,

@@ -6,6 +6,7 @@ import asyncio
 import http
 import logging
 import time
+from collections.abc import Callable
 from email.utils import formatdate
 from typing import Protocol
 from urllib.parse import quote_from_bytes
@@ -20,14 +21,26 @@ TOO_MUCH = text_reply(503, "too many request bodies at once. Retry later.")
 HEAD_TOO_LARGE = text_reply(431, "the request head is too large")
 TOO_SLOW = text_reply(408, "the request did not arrive in time")
 
+TWO_HOSTS = text_reply(400, "bad request: more than one host")
+
 _SAFE = "/:?#[]@!$&'()*+,;=-._~%"
+
+
+# Method and headers in, a refusal out if the request may not go on.
+Check = Callable[[str, Headers], Reply | None]
+
+
+def open_to_all(_method: str, _headers: Headers) -> Reply | None:
+    """The check of a front without a guard."""
+    return None
 
 
 class Shared:
     """What the connections of one front have in common."""
 
-    def __init__(self, app: App, limits: FrontLimits) -> None:
+    def __init__(self, app: App, limits: FrontLimits, check: Check = open_to_all) -> None:
         self.app = app
+        self.check = check
         self.limits = limits
         self.bodies = Budget(limits.bodies_bytes_max)
         self.stopping = False

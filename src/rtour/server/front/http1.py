@@ -19,6 +19,7 @@ from rtour.server.front.answering import (
     TOO_LARGE,
     TOO_MUCH,
     TOO_SLOW,
+    TWO_HOSTS,
     Refused,
     Shared,
     Stoppable,
@@ -176,11 +177,20 @@ class Http1Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._in_body = True
-        if content_length(self._headers) > self._limits.body_bytes_max:
+        headers = self._headers
+        refusal = self._shared.check(self._parser.get_method().decode(), headers)
+        if refusal is not None:
+            raise Refused(refusal)
+        if content_length(headers) > self._limits.body_bytes_max:
             raise Refused(TOO_LARGE)
-        for name, value in self._headers:
-            if name == b"expect" and value.lower() == b"100-continue" and self._task is None:
+        hosts = 0
+        for name, value in headers:
+            if name == b"host":
+                hosts += 1
+            elif name == b"expect" and value.lower() == b"100-continue" and self._task is None:
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if hosts > 1:
+            raise Refused(TWO_HOSTS)
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)

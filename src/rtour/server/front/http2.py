@@ -164,8 +164,13 @@ class Http2Connection(asyncio.Protocol):
             elif name == b":authority":
                 authority = value
         if authority is not None:
+            # It is what the client asked for, whatever a `host` beside it says (RFC 9113 §8.3.1).
+            stream.headers = [field for field in stream.headers if field[0] != b"host"]
             stream.headers.append((b"host", authority))
-        if not stream.target:
+        refusal = self._shared.check(stream.method, stream.headers)
+        if refusal is not None:
+            self._refuse(event.stream_id, stream, refusal)
+        elif not stream.target:
             self._refuse(event.stream_id, stream, _NO_PATH)
         elif content_length(stream.headers) > self._limits.body_bytes_max:
             self._refuse(event.stream_id, stream, TOO_LARGE)

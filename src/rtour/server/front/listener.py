@@ -7,10 +7,11 @@ import errno
 import logging
 import os
 import socket
+import ssl
 from typing import Protocol, cast
 
 from rtour.errors import RtourError
-from rtour.server.front.answering import Shared, Stoppable
+from rtour.server.front.answering import Check, Shared, Stoppable, open_to_all
 from rtour.server.front.http1 import Http1Connection
 from rtour.server.front.limits import Deadline, FrontLimits
 from rtour.server.web import App
@@ -95,10 +96,18 @@ def _keep_alive(sock: socket.socket) -> None:
 
 
 class Front:
-    """An `App` on a port."""
+    """An `App` on a port; `check` sees the head of each request first."""
 
-    def __init__(self, app: App, limits: FrontLimits | None = None) -> None:
-        self.shared = Shared(app, limits or FrontLimits())
+    def __init__(
+        self,
+        app: App,
+        limits: FrontLimits | None = None,
+        *,
+        check: Check = open_to_all,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.shared = Shared(app, limits or FrontLimits(), check)
+        self._tls = tls
         self._connections: set[Stoppable] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -115,12 +124,25 @@ class Front:
         host, port = self._server.sockets[0].getsockname()[:2]
         return host, port
 
+    @property
+    def url(self) -> str:
+        """Where clients find it."""
+        scheme = "http" if self._tls is None else "https"
+        host, port = self.address
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
     async def listen(self, host: str, port: int) -> None:
         """Accept connections from now on."""
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: _Sniffer(self), host, port, backlog=_BACKLOG, reuse_address=True
+                lambda: _Sniffer(self),
+                host,
+                port,
+                backlog=_BACKLOG,
+                reuse_address=True,
+                ssl=self._tls,
+                ssl_handshake_timeout=self.shared.limits.head_timeout_s if self._tls else None,
             )
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)

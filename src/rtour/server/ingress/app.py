@@ -37,7 +37,7 @@ Route = Callable[[Request, list[str]], Awaitable[Reply]]
 
 
 class Ingress:
-    """What clients of services talk to."""
+    """What clients of services talk to; `own_headers` are not passed on to services."""
 
     def __init__(
         self,
@@ -46,10 +46,12 @@ class Ingress:
         clock: Clock,
         random: Random,
         target_of: Callable[[str], Target | None],
+        *,
+        own_headers: frozenset[bytes] = frozenset(),
     ) -> None:
         self._registry = registry
         self._requests = requests
-        self._calls = Calls(registry, requests, clock, random)
+        self._calls = Calls(registry, requests, clock, random, own_headers)
         results = Results(registry, requests, target_of)
         self._routes: dict[str, Route] = {
             "call": self._call,

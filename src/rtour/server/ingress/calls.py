@@ -45,12 +45,18 @@ class Calls:
     """Starts invocations and answers with their results."""
 
     def __init__(
-        self, registry: Registry, requests: Requests, clock: Clock, random: Random
+        self,
+        registry: Registry,
+        requests: Requests,
+        clock: Clock,
+        random: Random,
+        own_headers: frozenset[bytes] = frozenset(),
     ) -> None:
         self._registry = registry
         self._requests = requests
         self._clock = clock
         self._random = random
+        self._not_forwarded = _NOT_FORWARDED | own_headers
 
     async def classic(self, request: Request, parts: list[str]) -> Reply:
         """`/{service}[/{key}]/{handler}[/send]`."""
@@ -114,7 +120,7 @@ class Calls:
     # --- what a request says ---------------------------------------------------------------------
 
     def _command(self, request: Request, meta: HandlerMeta, target: Target, now: int) -> Invoke:
-        headers, idempotency_key, trace = _forwarded(request)
+        headers, idempotency_key, trace = _forwarded(request, self._not_forwarded)
         if idempotency_key is not None and target.is_workflow_run:
             raise IngressError(400, _WORKFLOW_KEY)
         fresh = is_fresh(target, idempotency_key)
@@ -203,7 +209,9 @@ def _takes_nothing(meta: HandlerMeta) -> bool:
     return meta.input.description == "none"
 
 
-def _forwarded(request: Request) -> tuple[tuple[Header, ...], str | None, Trace | None]:
+def _forwarded(
+    request: Request, not_forwarded: frozenset[bytes]
+) -> tuple[tuple[Header, ...], str | None, Trace | None]:
     """The headers that the handler sees, and those that are for us."""
     query = f"?{request.query}" if request.query else ""
     forwarded = [Header("x-restate-ingress-path", f"{request.path}{query}")]
@@ -216,7 +224,7 @@ def _forwarded(request: Request) -> tuple[tuple[Header, ...], str | None, Trace 
         if not raw.isascii():
             raise IngressError(400, f"bad header {name.decode()}: ToStrError {{ _priv: () }}")
         value = raw.decode()
-        if name in _NOT_FORWARDED:
+        if name in not_forwarded:
             own[name] = value
             continue
         forwarded.append(Header(name.decode(), value))

@@ -64,6 +64,13 @@ def refusal(error: IngressError) -> Reply:
     return Reply(error.status, [JSON, _FROM_INGRESS], _ENCODER.encode(body))
 
 
+def refused(status: int, message: str, headers: Headers) -> Reply:
+    """What the guard of the port answers in the place of the ingress."""
+    answer = refusal(IngressError(status, message))
+    answer.headers += headers
+    return answer
+
+
 def json_reply(status: int, body: msgspec.Struct, id_: str | None = None) -> Reply:
     headers: Headers = [JSON]
     if id_ is not None:

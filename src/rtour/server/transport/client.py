@@ -27,7 +27,8 @@ class HttpTransport:
     """`Transport` over sockets; belongs to the event loop it is first used in.
 
     A `tls` context of the caller's is used for all `https` endpoints and then offers both HTTP
-    versions; without one each version gets a context with the system's certificates.
+    versions; without one each version gets a context with the authorities of `ca_file`, a PEM
+    bundle, or else with the system's.
     """
 
     def __init__(
@@ -35,10 +36,12 @@ class HttpTransport:
         *,
         limits: TransportLimits = _DEFAULT_LIMITS,
         tls: ssl.SSLContext | None = None,
+        ca_file: str | None = None,
         codec_factory: CodecFactory = default_codec,
     ) -> None:
         self._limits = limits
         self._codec_factory = codec_factory
+        self._ca_file = ca_file
         self._pools: dict[Origin, Pool] = {}
         self._tls: dict[str, ssl.SSLContext] = {}
         self._closed = False
@@ -100,7 +103,7 @@ class HttpTransport:
     def _tls_context(self, http_version: str) -> ssl.SSLContext:
         context = self._tls.get(http_version)
         if context is None:
-            context = self._tls[http_version] = ssl.create_default_context()
+            context = self._tls[http_version] = ssl.create_default_context(cafile=self._ca_file)
             context.set_alpn_protocols(_ALPN[http_version])
         return context
 

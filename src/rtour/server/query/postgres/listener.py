@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable
 from random import Random
 from typing import Final
@@ -11,8 +12,10 @@ from typing import Final
 from rtour.server.query import failures
 from rtour.server.query.engine import Queries
 from rtour.server.query.postgres import wire
+from rtour.server.query.postgres.login import Login
 from rtour.server.query.postgres.session import SETTINGS, Session
 from rtour.server.query.postgres.wire import MalformedError
+from rtour.server.tokens import Tokens
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +43,13 @@ class _Connection:
         self.writer.write(data)
         await self.writer.drain()
 
+    async def secure(self, tls: ssl.SSLContext) -> None:
+        """Go on in TLS. What came in the clear behind the request for it is not the client's."""
+        if self.reader._buffer:  # type: ignore[attr-defined] # noqa: SLF001 - nothing else tells
+            raise MalformedError("bytes in the clear behind a request for TLS")
+        await self.send(b"S")
+        await self.writer.start_tls(tls)
+
     async def startup(self) -> tuple[int, bytes]:
         """The first message has no kind: its number tells what it is."""
         length = int.from_bytes(await self.reader.readexactly(_INT32))
@@ -57,9 +67,22 @@ class _Connection:
 
 
 class PostgresPort:
-    """Listens for clients of PostgreSQL: no password, no TLS, nothing to write."""
+    """Listens for clients of PostgreSQL, who find nothing to write.
 
-    def __init__(self, queries: Queries, random: Random) -> None:
+    `tokens` are the passwords, none are asked for if there are none; with `tls` nothing is said
+    in the clear.
+    """
+
+    def __init__(
+        self,
+        queries: Queries,
+        random: Random,
+        *,
+        tokens: Tokens | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._login = Login(tokens or Tokens(()))
+        self._tls = tls
         self._queries = queries
         self._random = random
         self._server: asyncio.Server | None = None
@@ -113,7 +136,7 @@ class PostgresPort:
 
     async def _talk(self, connection: _Connection) -> None:
         async with asyncio.timeout(_STARTUP_TIMEOUT_S):
-            if not await self._begin(connection):
+            if not await self._begin(connection) or not await self._login.passed(connection):
                 return
         self._next = self._next % 0x7FFFFFFF + 1
         key = (self._next, self._random.getrandbits(32))
@@ -129,12 +152,21 @@ class PostgresPort:
 
     async def _begin(self, connection: _Connection) -> bool:
         """Is this a client that wants to ask something?"""
+        secure = False
         while True:
             code, payload = await connection.startup()
-            if code in {wire.SSL_REQUEST, wire.GSS_REQUEST}:
+            if code == wire.SSL_REQUEST and self._tls is not None and not secure:
+                await connection.secure(self._tls)
+                secure = True
+            elif code in {wire.SSL_REQUEST, wire.GSS_REQUEST}:
                 await connection.send(b"N")
             elif code == wire.CANCEL_REQUEST:
                 self._cancel(payload)
+                return False
+            elif self._tls is not None and not secure:
+                await connection.send(
+                    wire.error("28000", "TLS is needed: sslmode=require", "FATAL")
+                )
                 return False
             elif code >> 16 == wire.PROTOCOL >> 16:
                 wire.startup_parameters(payload)

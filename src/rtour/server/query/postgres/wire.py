@@ -39,6 +39,11 @@ EMPTY_QUERY: Final = message(b"I")
 PORTAL_SUSPENDED: Final = message(b"s")
 
 
+def authentication(kind: int, payload: bytes) -> bytes:
+    """A step of an authentication; kind 0, without payload, is its success."""
+    return message(b"R", _length(kind) + payload)
+
+
 def parameter_status(name: str, value: str) -> bytes:
     return message(b"S", text(name) + text(value))
 

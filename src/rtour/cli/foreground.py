@@ -26,7 +26,11 @@ VALUES = {
     "--log-level": "log_level",
     "--log-format": "log_format",
 }
-SWITCHES = {"--ephemeral": "ephemeral", "--allow-unauthenticated": "allow_unauthenticated"}
+SWITCHES = {
+    "--ephemeral": "ephemeral",
+    "--dev-clock": "dev_clock",
+    "--allow-unauthenticated": "allow_unauthenticated",
+}
 
 
 def plain_flags(argv: Sequence[str]) -> dict[str, str] | None:
@@ -72,12 +76,14 @@ def _say_where(server: Any, loaded: Any) -> None:
     from pathlib import Path  # noqa: PLC0415
 
     where = "nowhere: --ephemeral" if loaded.ephemeral else Path(loaded.data).resolve()
+    driven = () if server.time is None else (f"  clock    {server.time}; rtour time drives it",)
     lines = (
         "rtour is ready",
         f"  ingress  {server.ingress_url}   call services here",
         f"  admin    {server.admin_url}   register deployments, inspect, control",
         f"  psql     {_sql_port(server.postgres.address)}",
         f"  data     {where}",
+        *driven,
         "",
         "  next     rtour deployments register http://localhost:9080",
     )

@@ -11,6 +11,7 @@ from rtour.cli import foreground
 _HELP = {
     "data": "Folder for everything durable; made if it is not there.  [default: ./rtour-data]",
     "ephemeral": "Keep nothing: a temporary folder that goes when the server stops.",
+    "clock": "Let `rtour time` skip and stop this server's clock. For development only.",
     "ingress": "Port for clients of services.  [default: 8080]",
     "admin": "Port for operators, the CLI and the UI.  [default: 9070]",
     "pg": "Port for psql and other PostgreSQL clients, or off.  [default: 9071]",
@@ -31,6 +32,7 @@ _HELP = {
 def server(
     data: Annotated[str | None, typer.Option("--data", help=_HELP["data"])] = None,
     ephemeral: Annotated[bool, typer.Option("--ephemeral", help=_HELP["ephemeral"])] = False,
+    dev_clock: Annotated[bool, typer.Option("--dev-clock", help=_HELP["clock"])] = False,
     ingress_port: Annotated[
         str | None, typer.Option("--ingress-port", help=_HELP["ingress"])
     ] = None,
@@ -72,6 +74,7 @@ def server(
     flags = {
         "data": data,
         "ephemeral": "true" if ephemeral else None,
+        "dev_clock": "true" if dev_clock else None,
         "ingress_port": ingress_port,
         "admin_port": admin_port,
         "pg_port": pg_port,

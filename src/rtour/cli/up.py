@@ -44,6 +44,9 @@ def up(
         bool, typer.Option("-r", "--use-random-ports", help="Any two free ports.")
     ] = False,
     no_ui: Annotated[bool, typer.Option("--no-ui", help="Only the server, in front.")] = False,
+    dev_clock: Annotated[
+        bool, typer.Option("--dev-clock/--no-dev-clock", help="Let `rtour time` drive its clock.")
+    ] = True,
     retain: Annotated[bool, typer.Option("--retain", hidden=True)] = False,
 ) -> None:
     """Starts a server and opens the terminal UI on it; leaving the UI stops the server.
@@ -60,6 +63,8 @@ def up(
         flags["data"] = str(data)
     if ephemeral:
         flags["ephemeral"] = "true"
+    if dev_clock:
+        flags["dev_clock"] = "true"
     if no_ui or not session.world.stdout.isatty():
         from rtour.cli import foreground  # noqa: PLC0415 - loads the whole server
 
@@ -78,8 +83,10 @@ def _server(session: Session, flags: dict[str, str]) -> Iterator[Path]:
     """The server as a child: it has its own log and signals, the UI has the terminal."""
     for name in ("ingress_port", "admin_port"):
         _refuse_taken(int(flags[name]))
-    words = [f"--{name.replace('_', '-')}={value}" for name, value in flags.items()]
-    words = ["--ephemeral" if word.startswith("--ephemeral=") else word for word in words]
+    words = [
+        f"--{name.replace('_', '-')}" + ("" if value == "true" else f"={value}")
+        for name, value in flags.items()
+    ]
     log = state_home(session.world.env) / "server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:

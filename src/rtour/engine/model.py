@@ -290,3 +290,4 @@ class DocumentKind(enum.StrEnum):
     KAFKA_CLUSTER = "kafka_cluster"
     SUBSCRIPTION = "subscription"
     RULE = "rule"
+    CLOCK = "clock"

@@ -11,6 +11,7 @@ import logging
 from typing import Any
 from urllib.parse import quote
 
+from rtour.clock import ahead_ms
 from rtour.engine import narrate
 from rtour.engine.commands import ProposeRun, StoreEntry
 from rtour.engine.model import Entry, Invocation
@@ -225,13 +226,19 @@ class Attempt:
             if self._exchange is not None:
                 self._exchange.end_request()
 
+    def idle_s(self) -> float:
+        """For how long nothing was sent or received."""
+        return self._loop.time() - self._active_at
+
     # --- in --------------------------------------------------------------------------------------
 
     async def _converse(self, exchange: Exchange) -> Ended | Suspended:
         head = await exchange.head()
         self.sdk = head.headers.get("x-restate-server")
         if not 200 <= head.status < 300:
-            raise from_head(head, self._world.clock.now_ms())
+            # Dates in headers are the service's, whose clock is a machine's.
+            clock = self._world.clock
+            raise from_head(head, clock.now_ms() - ahead_ms(clock))
         expected = CONTENT_TYPE % self.route.protocol_version
         if head.headers.get("content-type") != expected:
             got = head.headers.get("content-type")
@@ -291,6 +298,7 @@ class Attempt:
                 protocol_version=self.route.protocol_version,
                 callee=resolved.callee,
                 resolved_id=resolved.id,
+                clock_offset_ms=ahead_ms(self._world.clock),
                 ack=received.ack_requested,
                 number=self.invocation.number,
             )

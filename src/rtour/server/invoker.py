@@ -16,6 +16,7 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
+from rtour.clock import wait_ms
 from rtour.engine.actions import (
     AbortAttempt,
     AckEntry,
@@ -34,6 +35,7 @@ from rtour.engine.commands import (
 from rtour.engine.model import AttemptError, Invocation
 from rtour.errors import FutureTooDeep, ProtocolError
 from rtour.protocol.messages import ErrorBehavior
+from rtour.server.activation import Activation
 from rtour.server.attempt import Attempt
 from rtour.server.attempt_errors import AttemptFailure, failure, from_exception
 from rtour.server.attempt_terms import AttemptWorld, Ended, Progress, Route, Suspended
@@ -56,50 +58,6 @@ class Routes(Protocol):
 
     def learn(self, invocation: Invocation, attempt: Attempt, *, suspended: bool) -> None:
         """An attempt ended by itself: did it need its input open?"""
-
-
-class Activation:
-    """An invocation that runs, or waits for its next attempt, since it was last started.
-
-    `attempts` counts attempts begun, `spent` those that count against the retry budget.
-    """
-
-    __slots__ = (
-        "attempt",
-        "attempts",
-        "deployment_id",
-        "failures",
-        "grown_at",
-        "handle",
-        "invocation",
-        "last_error",
-        "next_retry_at",
-        "queued",
-        "sdk",
-        "spent",
-        "started_at",
-    )
-
-    def __init__(self, invocation: Invocation) -> None:
-        self.invocation = invocation
-        self.attempt: Attempt | None = None
-        self.attempts = 0
-        self.spent = 0
-        self.failures = 0  # since the last stored command
-        self.grown_at = invocation.modified_at
-        self.handle: asyncio.TimerHandle | None = None
-        self.queued = False
-        self.started_at: int | None = None
-        self.next_retry_at: int | None = None
-        self.last_error: AttemptError | None = None
-        self.deployment_id: str | None = None
-        self.sdk: str | None = None
-
-    def stop_waiting(self) -> None:
-        if self.handle is not None:
-            self.handle.cancel()
-            self.handle = None
-        self.next_retry_at = None
 
 
 class InvokerLimits(msgspec.Struct, frozen=True):
@@ -140,10 +98,7 @@ class Invoker:
             self._world.propose(AttemptPaused(invocation.id, invocation.attempt, invocation.number))
         elif action.delay_ms:
             activation.next_retry_at = self._world.clock.now_ms() + action.delay_ms
-            loop = asyncio.get_running_loop()
-            activation.handle = loop.call_later(
-                action.delay_ms / 1000, self._make_ready, activation
-            )
+            self._back_off(activation)
         else:
             self._make_ready(activation)
 
@@ -174,8 +129,7 @@ class Invoker:
 
     def retry_now(self, action: RetryNow) -> None:
         activation = self._active.get(action.id)
-        if activation is not None and activation.handle is not None:
-            activation.stop_waiting()
+        if activation is not None and activation.next_retry_at is not None:
             self._make_ready(activation)
 
     def pause_attempt(self, action: PauseAttempt) -> None:
@@ -199,7 +153,26 @@ class Invoker:
         if activation.attempt is not None:
             activation.attempt.cancel()
 
+    def clock_changed(self) -> int:
+        """Make the attempts that are due by now, and count them; wait anew for the rest."""
+        now = self._world.clock.now_ms()
+        due = 0
+        for activation in self.activations():
+            if activation.next_retry_at is not None:
+                due += activation.next_retry_at <= now
+                self._back_off(activation)
+        return due
+
     # --- running ---------------------------------------------------------------------------------
+
+    def _back_off(self, activation: Activation) -> None:
+        """Wait until `next_retry_at`, for ever while the clock stands still."""
+        assert activation.next_retry_at is not None
+        activation.cancel_timer()
+        delay_ms = wait_ms(self._world.clock, activation.next_retry_at)
+        if delay_ms is not None:
+            loop = asyncio.get_running_loop()
+            activation.handle = loop.call_later(delay_ms / 1000, self._make_ready, activation)
 
     def _make_ready(self, activation: Activation) -> None:
         activation.stop_waiting()
@@ -313,6 +286,7 @@ class Invoker:
         """Plan the next attempt by the policy, or say that there is none."""
         error = outcome.error
         activation.last_error = error
+        activation.failed_at = asyncio.get_running_loop().time()
         activation.failures += 1
         policy = self._routes.retry_policy(activation.invocation)
         if outcome.behavior is not ErrorBehavior.RETRY:
@@ -372,6 +346,11 @@ class Invoker:
     def activations(self) -> Iterator[Activation]:
         """Every invocation that runs or waits for its next attempt, for introspection."""
         return iter(list(self._active.values()))
+
+    @property
+    def running(self) -> int:
+        """How many attempts are under way, those that are being broken off counted."""
+        return self._running
 
     async def drain(self, grace_s: float) -> None:
         """Start nothing more, and let running attempts end or suspend by themselves."""

@@ -8,7 +8,8 @@ import msgspec
 
 from rtour.engine.model import AttemptError
 from rtour.protocol.messages import MessageType
-from rtour.server.invoker import Activation, Invoker
+from rtour.server.activation import Activation
+from rtour.server.invoker import Invoker
 from rtour.storage.introspection import LiveAttempt
 
 # Restate's words for the codes an attempt can fail with.

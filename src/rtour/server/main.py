@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any, Self
 
-from rtour.clock import Clock, SystemClock
+from rtour.clock import Clock, SkippingClock, SystemClock
 from rtour.engine import actions as a
 from rtour.engine.commands import Command
 from rtour.engine.model import Invocation, RequestSink, Target
@@ -24,8 +24,9 @@ from rtour.errors import RtourError
 from rtour.server.access import Access
 from rtour.server.admin.app import About, Admin
 from rtour.server.attempt_terms import AttemptLimits
-from rtour.server.catalog import ServiceDefaults
+from rtour.server.autopilot import Autopilot
 from rtour.server.cleaner import Cleaner
+from rtour.server.defaults import defaults, route_settings
 from rtour.server.discoverer import HttpDiscoverer
 from rtour.server.front import Front, FrontLimits
 from rtour.server.identity import Headers, Signer, unsigned
@@ -41,10 +42,10 @@ from rtour.server.query.postgres.listener import PostgresPort
 from rtour.server.registration import Registration
 from rtour.server.registry import Registry
 from rtour.server.requests import Requests
-from rtour.server.retries import RetryPolicy
-from rtour.server.routes import Routes, RouteSettings
+from rtour.server.routes import Routes
 from rtour.server.settings import Settings
 from rtour.server.tasks import TaskSet
+from rtour.server.time_control import TimeControl, described, restore
 from rtour.server.timers import Timers
 from rtour.server.transport import HttpTransport, Transport
 from rtour.server.world import World
@@ -86,7 +87,9 @@ class Server:
         transport: Transport | None = None,
     ) -> None:
         self.settings = settings
-        self._clock = clock or SystemClock()
+        self._machine = clock or SystemClock()
+        self._clock = SkippingClock(self._machine) if settings.dev_clock else self._machine
+        self.time: TimeControl | None = None
         self._random = random or Random(SystemRandom().getrandbits(64))  # noqa: S311 - no secrets come from it
         self._given_transport = transport
         self.failure: BaseException | None = None
@@ -109,7 +112,7 @@ class Server:
 
     def _build(self) -> None:
         settings, clock, random = self.settings, self._clock, self._random
-        sign = _signing(settings, clock)
+        sign = _signing(settings, self._machine)
         self._transport = self._given_transport or HttpTransport(
             ca_file=settings.deployment_ca_file
         )
@@ -124,10 +127,10 @@ class Server:
         limits = settings.limits
         self.requests = Requests(
             propose,
-            first_id=clock.now_ms() * REQUEST_IDS_PER_MS,
+            first_id=self._machine.now_ms() * REQUEST_IDS_PER_MS,
             pending_max=limits.pending_requests,
         )
-        self.registry = Registry(_defaults(settings))
+        self.registry = Registry(defaults(settings))
         self._world = World(
             self.storage,
             self._transport,
@@ -137,7 +140,7 @@ class Server:
             self.processor,
             sign,
         )
-        self._routes = Routes(self.registry, _route_settings(settings))
+        self._routes = Routes(self.registry, route_settings(settings, CLUSTER_NAME))
         self.invoker = Invoker(
             self._world, self._routes, random, InvokerLimits(limits.concurrent_attempts)
         )
@@ -202,6 +205,7 @@ class Server:
                 ingress_url=self.ingress_url + "/",
                 protocol_v7=self.settings.protocol_v7,
             ),
+            time=self.time,
         )
         access = self._access
         return Front(admin, self._front_limits, check=access.admin, tls=access.http_tls)
@@ -216,9 +220,24 @@ class Server:
 
     def _recover(self) -> Recovered:
         recovered = self.storage.recover()
+        restore(self._clock, recovered)
         self.processor.start(recovered)
         self.registry.load(recovered.documents)
+        if isinstance(self._clock, SkippingClock):
+            log.warning("The clock can be driven (--dev-clock). It is %s", described(self._clock))
+            self.time = self._control(self._clock)
         return recovered
+
+    def _control(self, clock: SkippingClock) -> TimeControl:
+        return TimeControl(
+            clock,
+            self.storage,
+            self.processor,
+            self.requests,
+            self.timers,
+            self.invoker,
+            self.cleaner,
+        )
 
     async def _listen(self) -> None:
         settings = self.settings
@@ -240,6 +259,9 @@ class Server:
             self.invoker.start_attempt(a.StartAttempt(invocation))
         self.timers.start()
         self._tasks.spawn(self.cleaner.run(), "cleaner")
+        if self.time is not None:
+            pilot = Autopilot(self.time, self.processor, self.invoker)
+            self._tasks.spawn(pilot.run(), "autopilot")
 
     @property
     def ingress_url(self) -> str:
@@ -288,6 +310,8 @@ class Server:
         Timers go on while clients wait: their invocations may need only that to end.
         """
         await self._tasks.cancel_all()
+        if self.time is not None:
+            await self.time.stop()
         if hasattr(self, "ingress"):
             if not await self.ingress.drain(grace_s):
                 self.requests.fail(Stopping())
@@ -320,31 +344,6 @@ def _signing(settings: Settings, clock: Clock) -> Callable[[str, str | None], He
 
 def _open(settings: Settings) -> SqliteStorage:
     return SqliteStorage(Path(settings.data))
-
-
-def _defaults(settings: Settings) -> ServiceDefaults:
-    return ServiceDefaults(
-        retry=RetryPolicy(
-            initial_interval_ms=settings.retry_initial_interval_ms,
-            exponentiation_factor=settings.retry_exponentiation_factor,
-            max_interval_ms=settings.retry_max_interval_ms,
-            max_attempts=settings.retry_max_attempts,
-            pause_on_max=settings.retry_on_max_attempts == "pause",
-        ),
-        inactivity_timeout_ms=settings.inactivity_timeout_ms,
-        abort_timeout_ms=settings.abort_timeout_ms,
-        idempotency_retention_ms=settings.idempotency_retention_ms,
-        workflow_completion_retention_ms=settings.workflow_completion_retention_ms,
-        journal_retention_ms=settings.journal_retention_ms,
-    )
-
-
-def _route_settings(settings: Settings) -> RouteSettings:
-    return RouteSettings(
-        cluster_name=CLUSTER_NAME,
-        protocol_version=7 if settings.protocol_v7 else 6,
-        eager_state=not settings.disable_eager_state,
-    )
 
 
 async def serve(settings: Settings, started: Callable[[Server], None]) -> None:

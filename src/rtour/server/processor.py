@@ -29,7 +29,8 @@ class Processor:
 
     `dispatch` gets each action after its commit. `on_defect` hears of a command that the engine
     could not decide (our bug: it changed nothing). `on_fatal` hears that a commit failed: nothing
-    after it may be trusted to be durable, so the processor takes no more.
+    after it may be trusted to be durable, so the processor takes no more. `on_idle` is called each
+    time that nothing is left to do.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Processor:
         self._dispatch = dispatch
         self._on_defect = on_defect
         self._on_fatal = on_fatal
+        self.on_idle: Callable[[], None] | None = None
         self._queue: deque[Command] = deque()
         self._actions: list[Action] = []
         self._committing: list[Action] | None = None
@@ -177,6 +179,8 @@ class Processor:
         self._laggards.clear()
         for barrier in barriers:
             _wake(barrier)
+        if self.on_idle is not None:
+            self.on_idle()
 
     def _fail(self, error: BaseException) -> None:
         """A batch may be lost: act on nothing any more."""

@@ -41,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     data: str = "rtour-data"
     ephemeral: bool = False
+    dev_clock: bool = False
     host: str = "127.0.0.1"
     ingress_host: str | None = None
     admin_host: str | None = None

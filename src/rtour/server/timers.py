@@ -10,7 +10,7 @@ import asyncio
 import heapq
 from collections.abc import Callable
 
-from rtour.clock import Clock
+from rtour.clock import Clock, wait_ms
 from rtour.engine.commands import Command, FireTimer
 from rtour.engine.model import Timer
 
@@ -83,25 +83,33 @@ class Timers:
         for timer in loaded:
             self._push(timer)
 
+    def clock_changed(self) -> int:
+        """Fire what is due by now, and count it; wait anew for the rest."""
+        return 0 if self._stopped else self._fire()
+
     def _arm(self) -> None:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
-        if self._heap:
-            delay_ms = self._heap[0].at - self._clock.now_ms()
-            delay_ms = min(max(delay_ms, 0), LOOK_AGAIN_MS)
-            self._handle = asyncio.get_running_loop().call_later(delay_ms / 1000, self._fire)
+        if not self._heap:
+            return
+        delay_ms = wait_ms(self._clock, self._heap[0].at)
+        if delay_ms is not None:
+            delay_s = min(delay_ms, LOOK_AGAIN_MS) / 1000
+            self._handle = asyncio.get_running_loop().call_later(delay_s, self._fire)
 
-    def _fire(self) -> None:
+    def _fire(self) -> int:
         """Fire all that is due, moving the window when it runs empty."""
-        self._handle = None
         now = self._clock.now_ms()
+        fired = 0
         while True:
             while self._heap and self._heap[0].at <= now:
                 timer = heapq.heappop(self._heap)
                 self._known.discard(timer)
                 self._propose(FireTimer(timer))
+                fired += 1
             if self._heap or self._complete:
                 break
             self._refill()
         self._arm()
+        return fired

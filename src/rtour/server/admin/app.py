@@ -8,6 +8,7 @@ from random import Random
 from typing import Final, Protocol
 
 import msgspec
+from msgspec import UNSET
 
 from rtour.clock import Clock
 from rtour.engine.model import Invocation
@@ -23,9 +24,11 @@ from rtour.server.admin.openapi import admin_openapi
 from rtour.server.admin.replies import ok, refusal
 from rtour.server.admin.router import NEWEST, OLDEST, MethodNotAllowedError, Router
 from rtour.server.admin.services import ServiceEndpoints
+from rtour.server.admin.time import TimeEndpoints
 from rtour.server.registration import Registration, RegistrationError
 from rtour.server.registry import Registry
 from rtour.server.requests import Overloaded, Requests, Unavailable
+from rtour.server.time_control import TimeControl
 from rtour.server.web import Reply, Request, text_reply
 
 _log = logging.getLogger(__name__)
@@ -80,11 +83,14 @@ class Admin:
         invocation: Callable[[str], Invocation | None],
         query: Query,
         about: About,
+        time: TimeControl | None = None,
     ) -> None:
+        driven = TimeEndpoints(clock, time)
         operations = Operations(registry, requests, invocation, clock, random)
         self._router = Router(
             [
-                _ServerEndpoints(about, query),
+                _ServerEndpoints(about, query, driven),
+                driven,
                 DeploymentEndpoints(registry, registration),
                 ServiceEndpoints(registry, registration, requests, about.ingress_url),
                 InvocationEndpoints(operations),
@@ -123,12 +129,13 @@ class Admin:
 class _ServerEndpoints:
     """The server itself, and SQL."""
 
-    def __init__(self, about: About, query: Query) -> None:
+    def __init__(self, about: About, query: Query, time: TimeEndpoints) -> None:
         self._about = about
         self._query = query
+        self._time = time
 
     async def health(self, _request: Request, _version: int) -> Reply:
-        return Reply(200, [])
+        return Reply(200, self._time.headers())
 
     async def version(self, _request: Request, _version: int) -> Reply:
         return ok(
@@ -138,6 +145,7 @@ class _ServerEndpoints:
                 max_admin_api_version=NEWEST,
                 ingress_endpoint=self._about.ingress_url,
                 features=_FEATURES | {"protocol_v7": self._about.protocol_v7},
+                clock=self._time.reading() or UNSET,
             )
         )
 

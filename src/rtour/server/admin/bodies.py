@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -139,6 +139,16 @@ class PropertiesBody(msgspec.Struct):
     properties: dict[str, str]
 
 
+class TimeBody(msgspec.Struct):
+    """`POST /rtour/time`. A `skip` needs either `by`, a duration, or `to`: an instant, or `next`
+    for what is waited for next.
+    """
+
+    action: Literal["skip", "freeze", "resume", "auto"]
+    by: str | None = None
+    to: str | None = None
+
+
 REGISTER: Final = msgspec.json.Decoder(RegisterBody)
 UPDATE: Final = msgspec.json.Decoder(UpdateBody)
 SERVICE: Final = msgspec.json.Decoder(ServiceBody)
@@ -148,6 +158,7 @@ BATCH: Final = msgspec.json.Decoder(BatchBody)
 SUBSCRIPTION: Final = msgspec.json.Decoder(SubscriptionBody)
 CLUSTER: Final = msgspec.json.Decoder(ClusterBody)
 PROPERTIES: Final = msgspec.json.Decoder(PropertiesBody)
+TIME: Final = msgspec.json.Decoder(TimeBody)
 LIST: Final = msgspec.json.Decoder(list[Any])
 
 

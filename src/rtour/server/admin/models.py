@@ -133,12 +133,44 @@ class Handlers(Model, frozen=True, kw_only=True):
     handlers: list[HandlerMetadata]
 
 
+class ClockReading(Model, frozen=True, kw_only=True):
+    """A clock that is or could be driven. `mode` is `running`, `auto`, `frozen`, or `off` where
+    there is only the machine's.
+    """
+
+    mode: str
+    now: str
+    offset_ms: int
+
+
+class DueNext(Model, frozen=True, kw_only=True):
+    """What is waited for next: a `sleep`, a `start` of a delayed invocation, or a `retry`."""
+
+    at: str
+    in_ms: int
+    what: str
+    invocation_id: str
+
+
+class TimeInformation(ClockReading, frozen=True, kw_only=True):
+    next: DueNext | None
+
+
+class TimeMoved(TimeInformation, frozen=True, kw_only=True):
+    """After a change: how far it moved the clock, and how many timers and retries it made due."""
+
+    moved_ms: int
+    timers: int
+    retries: int
+
+
 class VersionInformation(Model, frozen=True, kw_only=True):
     version: str
     min_admin_api_version: int
     max_admin_api_version: int
     ingress_endpoint: str | UnsetType = UNSET
     features: dict[str, bool]
+    clock: ClockReading | UnsetType = UNSET
 
 
 class Restarted(Model, frozen=True, kw_only=True):

@@ -1,0 +1,93 @@
+"""The clock's automatic mode: when everybody only waits for a time, that time is now.
+
+It leaps to the next timer or retry once nothing is queued and no attempt runs. An attempt that has
+gone quiet is asked to suspend first: what it waits for may be that very timer. While a service
+cannot be reached, its retries take some of the world's time too: it may be just starting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator
+
+from rtour.errors import RtourError
+from rtour.server.activation import Activation
+from rtour.server.invoker import Invoker
+from rtour.server.processor import Processor
+from rtour.server.requests import Unavailable
+from rtour.server.time_control import TimeControl
+
+log = logging.getLogger("rtour.time")
+
+QUIET_S = 0.2  # after which an attempt is asked to suspend
+LOOK_S = 0.05  # between two looks at attempts that run
+UNREACHABLE_S = 1.0  # between two attempts at a service that is not there
+UNREACHABLE_CODE = "RT0010"
+
+
+class Autopilot:
+    """Leaps while the clock is automatic, and costs nothing while it is not."""
+
+    def __init__(self, time: TimeControl, processor: Processor, invoker: Invoker) -> None:
+        self._time = time
+        self._processor = processor
+        self._invoker = invoker
+        self._stirred = asyncio.Event()
+        processor.on_idle = self._on_idle
+        time.on_change = self._stirred.set
+
+    def _on_idle(self) -> None:
+        if self._time.state.auto:
+            self._stirred.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        with contextlib.suppress(Unavailable):  # the server is stopping
+            while True:
+                self._stirred.clear()
+                pause_s = await self._step() if self._time.state.auto else None
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause_s):
+                        await self._stirred.wait()
+
+    async def _step(self) -> float | None:
+        """Leap if it is time; for how many seconds to do nothing after, if nothing stirs."""
+        await self._processor.settled()
+        if self._invoker.running:
+            self._suspend_the_quiet()
+            return LOOK_S
+        patience_s = self._patience_s()
+        if patience_s > 0:
+            return patience_s
+        due = self._time.next_due()
+        if due is None or not self._time.state.auto:
+            return None
+        try:
+            await self._time.skip_to_next()
+        except Unavailable:
+            raise
+        except RtourError as error:
+            log.warning("The clock stays where it is: %s", error)
+            return UNREACHABLE_S
+        return 0
+
+    def _suspend_the_quiet(self) -> None:
+        for activation in self._invoker.activations():
+            attempt = activation.attempt
+            if attempt is not None and attempt.input_open and attempt.idle_s() >= QUIET_S:
+                attempt.close_input()
+
+    def _patience_s(self) -> float:
+        now = asyncio.get_running_loop().time()
+        return max(
+            (each.failed_at + UNREACHABLE_S - now for each in self._unreachable()), default=0
+        )
+
+    def _unreachable(self) -> Iterator[Activation]:
+        for activation in self._invoker.activations():
+            error = activation.last_error
+            waits = activation.next_retry_at is not None
+            if waits and error is not None and error.doc_code == UNREACHABLE_CODE:
+                yield activation

@@ -16,6 +16,7 @@ from rtour.cli.server import server
         ([], {}),
         (["--data", "d", "--ingress-port=1"], {"data": "d", "ingress_port": "1"}),
         (["--ephemeral", "--pg-port", "off"], {"ephemeral": "true", "pg_port": "off"}),
+        (["--dev-clock"], {"dev_clock": "true"}),
         (["--data"], None),
         (["--data", "--ephemeral"], None),
         (["--help"], None),
@@ -55,6 +56,7 @@ def test_start_up_block_names_every_port(
         ingress_url="http://127.0.0.1:8080",
         admin_url="http://127.0.0.1:9070",
         postgres=SimpleNamespace(address=address),
+        time=None,
     )
     _say_where(server, SimpleNamespace(ephemeral=True, data="unused"))
     told_lines = dict(
@@ -64,3 +66,22 @@ def test_start_up_block_names_every_port(
     assert told_lines["admin"].startswith("http://127.0.0.1:9070 ")
     assert told_lines["psql"].startswith(told.strip())
     assert told_lines["data"] == "nowhere: --ephemeral"
+    assert "clock" not in told_lines
+
+
+def test_start_up_block_tells_of_a_clock_that_can_be_driven(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """How far it is off, how it goes, and what drives it."""
+    from rtour.cli.foreground import _say_where
+    from rtour.clock import SkippingClock, SystemClock
+    from rtour.server.time_control import described
+
+    clock = SkippingClock(SystemClock())
+    clock.state = clock.state.moved(900_000)
+    server = SimpleNamespace(
+        ingress_url="", admin_url="", postgres=SimpleNamespace(address=None), time=described(clock)
+    )
+    _say_where(server, SimpleNamespace(ephemeral=True, data="unused"))
+    told = "  clock    15m ahead of this machine's, running; rtour time drives it\n"
+    assert told in capsys.readouterr().out

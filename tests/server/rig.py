@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from rtour.clock import Clock
 from rtour.engine import actions as a
 from rtour.engine.commands import Callee, Command, Invoke
 from rtour.engine.model import (
@@ -32,7 +33,6 @@ from rtour.server.timers import Timers
 from rtour.server.transport import Endpoint
 from rtour.storage.memory import MemoryStorage
 from tests.server.scripted import ScriptedExchange, ScriptedTransport
-from tests.virtual_time import VirtualClock
 
 RETENTION_MS = 86_400_000
 OBJECT = ServiceType.VIRTUAL_OBJECT
@@ -52,7 +52,7 @@ class Rig:
 
     def __init__(
         self,
-        clock: VirtualClock,
+        clock: Clock,
         *,
         version: int = 6,
         concurrent: int = 1000,
@@ -73,7 +73,8 @@ class Rig:
         self.requests = Requests(self.processor.propose, first_id=1)
         self.invoker = Invoker(self, self, Random(1), InvokerLimits(concurrent))
         self.timers = Timers(self.storage.timers_after, self.processor.propose, clock)
-        self.processor.start(self.storage.recover())
+        self.recovered = self.storage.recover()
+        self.processor.start(self.recovered)
         self.timers.start()
         self.ids = 0
 

@@ -7,6 +7,7 @@ import bisect
 
 import pytest
 
+from rtour.clock import SkippingClock
 from rtour.engine.commands import Command, FireTimer
 from rtour.engine.model import Timer, TimerKind
 from rtour.server.timers import LOOK_AGAIN_MS, Timers
@@ -130,5 +131,31 @@ def test_a_clock_that_is_set_moves_what_is_due(offset_ms: int) -> None:
         ((fired_at, _),) = stored.fired
         earliest = max(due, set_at + offset_ms)
         assert earliest <= fired_at + offset_ms <= earliest + LOOK_AGAIN_MS
+
+    run(main)
+
+
+def test_nothing_fires_while_the_clock_stands_still() -> None:
+    """Not even a millisecond before its time; what is due at a skip fires there and then."""
+
+    async def main(machine: VirtualClock) -> None:
+        clock = SkippingClock(machine)
+        stored = Stored(machine)
+        now = machine.now_ms()
+        for number, later in enumerate((1, MINUTE_MS, 2 * MINUTE_MS)):
+            stored.put(timer(now + later, number))
+        clock.state = clock.state.frozen(now)
+        timers = Timers(stored.load, stored.propose, clock)
+        timers.start()
+        await asyncio.sleep(3600)
+        assert stored.fired == []
+        clock.state = clock.state.moved(MINUTE_MS)
+        assert timers.clock_changed() == 2
+        clock.state = clock.state.running(machine.now_ms())
+        assert timers.clock_changed() == 0
+        await asyncio.sleep(MINUTE_MS / 1000)
+        assert stored.rows == []
+        timers.stop()
+        assert timers.clock_changed() == 0
 
     run(main)

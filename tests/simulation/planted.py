@@ -258,7 +258,7 @@ TIME_AND_RECOVERY = (
     Mutant(
         "requests are numbered anew after a restart",
         _MAIN + "_build",
-        "first_id=clock.now_ms() * REQUEST_IDS_PER_MS",
+        "first_id=self._machine.now_ms() * REQUEST_IDS_PER_MS",
         "first_id=1",
     ),
     Mutant(

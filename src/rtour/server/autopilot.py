@@ -12,12 +12,11 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from rtour.errors import RtourError
 from rtour.server.activation import Activation
 from rtour.server.invoker import Invoker
 from rtour.server.processor import Processor
-from rtour.server.requests import Unavailable
-from rtour.server.time_control import TimeControl
+from rtour.server.requests import Overloaded, Unavailable
+from rtour.server.time_control import CannotDrive, TimeControl
 
 log = logging.getLogger("rtour.time")
 
@@ -66,9 +65,11 @@ class Autopilot:
             return None
         try:
             await self._time.skip_to_next()
-        except Unavailable:
-            raise
-        except RtourError as error:
+        except Overloaded:
+            return LOOK_S
+        except CannotDrive as error:
+            if error.conflict:  # what was waited for is gone by now
+                return None
             log.warning("The clock stays where it is: %s", error)
             return UNREACHABLE_S
         return 0

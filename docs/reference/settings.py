@@ -72,7 +72,11 @@ MEANING = {
     "disable_eager_state": "send no state with an attempt; handlers ask for each key",
     "protocol_v7": "speak service protocol 7 with deployments that do, instead of 6",
     "request_identity_key_file": "ed25519 private key (PKCS#8 PEM) that signs calls to services",
-    "tracing_endpoint": "accepted, and without effect yet",
+    "tracing_endpoint": "where spans go: `http://host:4317` for OTLP over gRPC, `otlp+http://` or "
+    "`otlp+json+http://` for HTTP; see [tracing](../tracing.md)",
+    "tracing_headers": "headers for the collector, `name=value,name=value`, values percent-encoded",
+    "tracing_sample_ratio": "share of new traces to record, 0 to 1; clients' decisions are kept",
+    "tracing_resource_attributes": "who the spans are from, `service.name=…,…`",
     "query_timeout": "longest time an SQL statement may run",
     "query_rows_max": "most rows an SQL statement may return",
     "shutdown_timeout": "how long running requests and attempts may take to end on a stop",

@@ -20,6 +20,7 @@ from rtour.engine.model import (
     ServiceType,
     Status,
     Target,
+    Trace,
 )
 from rtour.protocol.messages import Header, Value
 from rtour.server.attempt import Attempt
@@ -30,6 +31,7 @@ from rtour.server.processor import Processor
 from rtour.server.requests import Requests
 from rtour.server.retries import RetryPolicy
 from rtour.server.timers import Timers
+from rtour.server.tracing.tracer import Tracer
 from rtour.server.transport import Endpoint
 from rtour.storage.memory import MemoryStorage
 from tests.server.scripted import ScriptedExchange, ScriptedTransport
@@ -59,6 +61,7 @@ class Rig:
         storage: MemoryStorage | None = None,
     ) -> None:
         self.clock = clock
+        self.tracer: Tracer | None = None
         self.storage = storage or MemoryStorage()
         self.transport = ScriptedTransport()
         self.limits = AttemptLimits()
@@ -129,7 +132,9 @@ class Rig:
 
     # --- the client ------------------------------------------------------------------------------
 
-    def invoke(self, target: Target, body: bytes = b'"Hi"') -> tuple[str, asyncio.Task[a.Response]]:
+    def invoke(
+        self, target: Target, body: bytes = b'"Hi"', trace: Trace | None = None
+    ) -> tuple[str, asyncio.Task[a.Response]]:
         """Call a target: the invocation's id and the task that will have the answer."""
         self.ids += 1
         id_ = self.preconditions_id()
@@ -143,6 +148,7 @@ class Rig:
                 completion_retention_ms=RETENTION_MS,
                 journal_retention_ms=RETENTION_MS,
                 sink=RequestSink(number),
+                trace=trace,
             )
         )
         return id_, answer

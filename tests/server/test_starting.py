@@ -54,12 +54,6 @@ async def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
                 pass
 
 
-async def test_a_setting_without_effect_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    """Scripts for the official server may name a collector of spans."""
-    async with Server(replace(SETTINGS, tracing_endpoint="http://127.0.0.1:4317")):
-        assert "tracing_endpoint" in caplog.text
-
-
 async def test_two_servers_cannot_have_one_folder(tmp_path: Path) -> None:
     """The second refuses; when the first has stopped, the folder is free."""
     settings = replace(SETTINGS, ephemeral=False, data=str(tmp_path))

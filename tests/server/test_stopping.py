@@ -15,7 +15,8 @@ import pytest
 from rtour.protocol.discovery import Manifest
 from rtour.protocol.messages import End, Output, Sleep, Value
 from rtour.server.catalog import Deployment, ServiceRevision
-from rtour.server.main import SAME_SIGNAL_S, Server
+from rtour.server.main import Server
+from rtour.server.process import SAME_SIGNAL_S
 from rtour.server.settings import Settings
 from tests.server.rooms import MANIFEST
 from tests.server.scripted import ScriptedExchange, ScriptedTransport
@@ -113,7 +114,7 @@ async def test_nothing_happens_after_a_stop(
 
 PATIENT = """
 import asyncio
-from rtour.server import main, settings
+from rtour.server import main, process, settings
 
 async def never(*_):
     print("stopping", flush=True)
@@ -121,7 +122,7 @@ async def never(*_):
 
 main.Server.__aexit__ = never
 loaded = settings.Settings(ephemeral=True, ingress_port=0, admin_port=0, pg_port=None)
-main.run(loaded, lambda _: print("ready", flush=True))
+process.run(loaded, lambda _: print("ready", flush=True))
 """
 
 

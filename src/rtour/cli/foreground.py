@@ -25,6 +25,7 @@ VALUES = {
     "--config": "config",
     "--log-level": "log_level",
     "--log-format": "log_format",
+    "--tracing-endpoint": "tracing_endpoint",
 }
 SWITCHES = {
     "--ephemeral": "ephemeral",
@@ -57,14 +58,14 @@ def run(flags: Mapping[str, str | None]) -> int:
     from pathlib import Path  # noqa: PLC0415
 
     from rtour.errors import RtourError  # noqa: PLC0415
-    from rtour.server import logs, main, settings  # noqa: PLC0415
+    from rtour.server import logs, process, settings  # noqa: PLC0415
 
     given = dict(flags)
     config = given.pop("config", None)
     try:
         loaded = settings.load(os.environ, file=Path(config) if config else None, flags=given)
         logs.configure(loaded.log_level, loaded.log_format)
-        main.run(loaded, lambda server: _say_where(server, loaded))
+        process.run(loaded, lambda server: _say_where(server, loaded))
     except RtourError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

@@ -26,6 +26,7 @@ _HELP = {
     "config": "TOML file with settings.",
     "level": "debug, info, warn, error or off; debug tells every step.  [default: info]",
     "format": "human or json.  [default: human]",
+    "tracing": "Where spans go: http://localhost:4317 (OTLP gRPC), otlp+http://… (HTTP).",
 }
 
 
@@ -64,6 +65,9 @@ def server(
     config: Annotated[str | None, typer.Option("--config", help=_HELP["config"])] = None,
     log_level: Annotated[str | None, typer.Option("--log-level", help=_HELP["level"])] = None,
     log_format: Annotated[str | None, typer.Option("--log-format", help=_HELP["format"])] = None,
+    tracing_endpoint: Annotated[
+        str | None, typer.Option("--tracing-endpoint", help=_HELP["tracing"])
+    ] = None,
 ) -> None:
     """Run the server until ctrl-c.
 
@@ -89,5 +93,6 @@ def server(
         "config": config,
         "log_level": log_level,
         "log_format": log_format,
+        "tracing_endpoint": tracing_endpoint,
     }
     raise typer.Exit(foreground.run(flags))

@@ -34,7 +34,8 @@ class Invoke(Struct):
     """Start `target` under `id`, now or at `start_at`; a known id gets no second invocation.
 
     A call sets `sink`, a send sets `accept_request_id` (answered when stored). `fresh` says that
-    the id was made up for this command, so that nothing stored needs to be looked for.
+    the id was made up for this command, so that nothing stored needs to be looked for. `trace` is
+    kept; `cause`, a span of another trace that led here, is only passed by.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Invoke(Struct):
     accept_request_id: int = 0
     trace: Trace | None = None
     fresh: bool = False
+    cause: Trace | None = None
 
 
 class Begin(Struct):
@@ -65,13 +67,18 @@ class FireTimer(Struct):
 
 
 class Callee(Struct):
-    """What a call or send resolved to, by the registry, when its entry arrived."""
+    """What a call or send resolved to, by the registry, when its entry arrived.
+
+    `trace` is where it goes on if not in the caller's trace, `cause` the span that sent it.
+    """
 
     id: str
     target: Target
     completion_retention_ms: int
     journal_retention_ms: int
     fresh: bool = False
+    trace: Trace | None = None
+    cause: Trace | None = None
 
 
 # Reports of attempts say which life of their id they are about, by the invocation's number: ids of

@@ -217,8 +217,9 @@ def _invoke(
             journal_retention_ms=callee.journal_retention_ms,
             idempotency_key=entry.idempotency_key,
             sink=sink,
-            trace=caller.trace,
+            trace=callee.trace or caller.trace,
             fresh=callee.fresh,
+            cause=callee.cause,
         )
     )
     step.notify(

@@ -56,6 +56,7 @@ class Attempt:
         self.commands = 0  # stored or proposed by this attempt
         self.notified = False
         self.input_open = route.duplex
+        self.span = None if world.tracer is None else world.tracer.attempt(invocation, route)
         self._progress = progress
         self._world = world
         self._command_index = invocation.commands
@@ -117,10 +118,11 @@ class Attempt:
         key = invocation.target.key
         if key is not None:
             headers.append(("x-restate-service-key", quote(key, safe="")))
-        if invocation.trace is not None:
-            headers.append(("traceparent", invocation.trace.parent))
-            if invocation.trace.state:
-                headers.append(("tracestate", invocation.trace.state))
+        trace = invocation.trace if self.span is None else self.span.trace
+        if trace is not None:
+            headers.append(("traceparent", trace.parent))
+            if trace.state:
+                headers.append(("tracestate", trace.state))
         headers += route.headers
         headers += self._world.sign(path, key)
         return headers
@@ -282,9 +284,13 @@ class Attempt:
     def _on_command(self, received: Frame) -> None:
         entry: Any = decode(received.type, received.payload, self.route.protocol_version)
         resolved = self._world.preconditions.check(self.invocation, entry)
+        callee = resolved.callee
+        if self.span is not None:
+            self.span.command(entry)
+            callee = None if callee is None else self.span.calling(callee, entry)
         if log.isEnabledFor(logging.DEBUG):
-            callee = resolved.callee.id if resolved.callee else None
-            said = Entry(self._command_index, received.type, received.payload, 0, callee)
+            called = callee.id if callee else None
+            said = Entry(self._command_index, received.type, received.payload, 0, called)
             self._tell(f"Command {self._command_index}: %s", said)
         self._world.propose(
             StoreEntry(
@@ -296,7 +302,7 @@ class Attempt:
                 raw=received.payload,
                 deployment_id=self.route.deployment_id,
                 protocol_version=self.route.protocol_version,
-                callee=resolved.callee,
+                callee=callee,
                 resolved_id=resolved.id,
                 clock_offset_ms=ahead_ms(self._world.clock),
                 ack=received.ack_requested,
@@ -314,6 +320,8 @@ class Attempt:
         self._proposed.add(id_)
         if received.flags & ACK_REQUESTED and self.route.protocol_version >= 7:
             self._ack.add(id_)
+        if self.span is not None:
+            self.span.run_ended(id_)
         self._world.propose(
             ProposeRun(
                 id=self.invocation.id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -12,6 +12,9 @@ from rtour.protocol.messages import Future
 from rtour.server.preconditions import Preconditions
 from rtour.server.transport import Endpoint, Transport
 from rtour.storage import Storage
+
+if TYPE_CHECKING:  # only a server that traces imports it
+    from rtour.server.tracing.tracer import Tracer
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -72,6 +75,11 @@ class AttemptWorld(Protocol):
 
     @property
     def limits(self) -> AttemptLimits: ...
+
+    @property
+    def tracer(self) -> Tracer | None:
+        """Told what attempts do; None if nobody wants to know."""
+        ...
 
     def propose(self, command: Command, /) -> None:
         """Hand a command to the processor."""

@@ -219,6 +219,10 @@ class Invoker:
             outcome = await attempt.run()
         except AttemptFailure as error:
             outcome = error
+        except asyncio.CancelledError:
+            if attempt.span is not None:
+                attempt.span.end(None)
+            raise
         except (ProtocolError, TransportError, Refused) as error:
             outcome = from_exception(error)
             if isinstance(error, FutureTooDeep):
@@ -228,13 +232,15 @@ class Invoker:
             outcome = failure("RT0006", f"internal error: {error!r}")
         finally:
             self._release_slot()
+        outcome = attempt.timed_out() or outcome
         activation.sdk = attempt.sdk or activation.sdk
-        if activation.attempt is not attempt or activation is not self._active.get(
-            attempt.invocation.id
-        ):
-            return
-        self._note_progress(activation, attempt)
-        self._report(activation, attempt, attempt.timed_out() or outcome)
+        counts = self._active.get(attempt.invocation.id) is activation
+        counts = counts and activation.attempt is attempt
+        if attempt.span is not None:
+            attempt.span.end(outcome if counts else None)
+        if counts:
+            self._note_progress(activation, attempt)
+            self._report(activation, attempt, outcome)
 
     def _note_progress(self, activation: Activation, attempt: Attempt) -> None:
         if attempt.commands:

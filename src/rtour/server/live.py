@@ -56,10 +56,14 @@ def _row(activation: Activation) -> LiveAttempt:
 
 def failure_text(error: AttemptError) -> str:
     """`[500 Internal] message`, and the stack trace below it if the service sent one."""
-    name = _CODE_NAMES.get(error.code)
-    code = f"{error.code} {name}" if name else str(error.code)
-    text = f"[{code}] {error.message}"
+    text = f"[{code_text(error.code)}] {error.message}"
     return f"{text}\n{error.stacktrace}" if error.stacktrace else text
+
+
+def code_text(code: int) -> str:
+    """`500 Internal`."""
+    name = _CODE_NAMES.get(code)
+    return f"{code} {name}" if name else str(code)
 
 
 def _command_type(error: AttemptError | None) -> str | None:

@@ -1,20 +1,17 @@
 """The composition root: builds the rooms, wires them, starts and stops them.
 
-`Server` is an async context manager, so that tests and tools can embed it; `serve` runs one until
+`Server` is an async context manager, so that tests and tools can embed it; `process` runs one until
 a signal asks it to stop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random, SystemRandom
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rtour.clock import Clock, SkippingClock, SystemClock
 from rtour.engine import actions as a
@@ -52,13 +49,15 @@ from rtour.server.world import World
 from rtour.storage import Recovered
 from rtour.storage.sqlite import EphemeralStorage, SqliteStorage
 
+if TYPE_CHECKING:
+    from rtour.engine.view import View
+    from rtour.server.tracing.setup import Tracing
+
 log = logging.getLogger("rtour.server")
 
 CLUSTER_NAME = "localcluster"
 REQUEST_IDS_PER_MS = 1 << 20
-SWITCH_INTERVAL_S = 0.0005
 LAST_ANSWERS_S = 0.5  # for telling clients whose time is up
-SAME_SIGNAL_S = 0.5
 
 
 class Stopping(RtourError):  # noqa: N818 - reads as the fact it reports
@@ -95,6 +94,7 @@ class Server:
         self.failure: BaseException | None = None
         self.stop_requested = asyncio.Event()
         self._tasks = TaskSet()
+        self._tracing: Tracing | None = None
 
     # --- starting --------------------------------------------------------------------------------
 
@@ -113,6 +113,7 @@ class Server:
     def _build(self) -> None:
         settings, clock, random = self.settings, self._clock, self._random
         sign = _signing(settings, self._machine)
+        self._tracing = tracing = _tracing(settings, clock, random, self.storage.view)
         self._transport = self._given_transport or HttpTransport(
             ca_file=settings.deployment_ca_file
         )
@@ -122,6 +123,7 @@ class Server:
             self._dispatch,
             on_defect=self._on_defect,
             on_fatal=self._on_fatal,
+            watch=tracing.watch if tracing else None,
         )
         propose = self.processor.propose
         limits = settings.limits
@@ -139,6 +141,7 @@ class Server:
             AttemptLimits(limits.message_bytes_max, limits.eager_state_bytes_max),
             self.processor,
             sign,
+            tracing.tracer if tracing else None,
         )
         self._routes = Routes(self.registry, route_settings(settings, CLUSTER_NAME))
         self.invoker = Invoker(
@@ -185,6 +188,7 @@ class Server:
             self._random,
             self._target_of,
             own_headers=access.ingress_headers,
+            tracer=self._tracing.tracer if self._tracing else None,
         )
         self.ingress = Front(ingress, front_limits, check=access.ingress, tls=access.http_tls)
         self._registration = registration
@@ -213,8 +217,8 @@ class Server:
     async def _start(self) -> None:
         """Recover, then open the ports: whoever is answered finds everything in place."""
         recovered = self._recover()
-        if self.settings.tracing_endpoint is not None:
-            log.warning("Spans are not exported yet: tracing_endpoint is without effect")
+        if self._tracing is not None:
+            self._tracing.start()
         await self._listen()
         self._go_on(recovered)
 
@@ -330,6 +334,8 @@ class Server:
             await self.queries.close()
         if hasattr(self, "_world"):
             await self._transport.close()
+        if self._tracing is not None:
+            await self._tracing.close()
         self.storage.close()
 
 
@@ -342,51 +348,14 @@ def _signing(settings: Settings, clock: Clock) -> Callable[[str, str | None], He
     return signer.headers
 
 
+def _tracing(settings: Settings, clock: Clock, random: Random, view: View) -> Tracing | None:
+    """What makes spans, if an endpoint wants them; else not even its modules are loaded."""
+    if settings.tracing_endpoint is None:
+        return None
+    from rtour.server.tracing.setup import Tracing  # noqa: PLC0415
+
+    return Tracing(settings, clock, random, view, CLUSTER_NAME)
+
+
 def _open(settings: Settings) -> SqliteStorage:
     return SqliteStorage(Path(settings.data))
-
-
-async def serve(settings: Settings, started: Callable[[Server], None]) -> None:
-    """Run a server until SIGINT or SIGTERM, or until its disk fails, which raises StorageFailed."""
-    async with Server(settings) as server:
-        _stop_on_signals(server)
-        # A commit in its thread gets the interpreter back soon when its disk has answered.
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
-        # What is there now stays: the collector need not look at it again and again.
-        gc.freeze()
-        gc.set_threshold(50_000, 50, 50)
-        started(server)
-        await server.stop_requested.wait()
-    if server.failure is not None:
-        raise StorageFailed(f"a commit failed: {server.failure}") from server.failure
-
-
-def _stop_on_signals(server: Server) -> None:
-    """The first signal stops the server, a later one ends the process: nothing durable is lost.
-
-    Wrappers pass a signal on that the process got already: what comes at once is the same one.
-    """
-    loop = asyncio.get_running_loop()
-    asked_at: float | None = None
-
-    def stop(number: signal.Signals) -> None:
-        nonlocal asked_at
-        if asked_at is None:
-            asked_at = loop.time()
-            server.stop_requested.set()
-        elif loop.time() - asked_at > SAME_SIGNAL_S:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop, number)
-
-
-def run(settings: Settings, started: Callable[[Server], None]) -> None:
-    """`serve` on a loop of its own, the fast one where there is one."""
-    try:
-        import uvloop  # noqa: PLC0415 - not on Windows
-    except ImportError:
-        asyncio.run(serve(settings, started))
-    else:
-        uvloop.run(serve(settings, started))

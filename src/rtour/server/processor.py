@@ -17,6 +17,7 @@ from rtour.clock import Clock
 from rtour.engine.actions import Action
 from rtour.engine.apply import apply
 from rtour.engine.commands import Command, Record
+from rtour.engine.decision import Decision
 from rtour.storage import Recovered, Storage
 
 log = logging.getLogger("rtour.processor")
@@ -29,8 +30,8 @@ class Processor:
 
     `dispatch` gets each action after its commit. `on_defect` hears of a command that the engine
     could not decide (our bug: it changed nothing). `on_fatal` hears that a commit failed: nothing
-    after it may be trusted to be durable, so the processor takes no more. `on_idle` is called each
-    time that nothing is left to do.
+    after it may be trusted to be durable, so the processor takes no more. `watch` sees every
+    decision before it is written. `on_idle` is called each time that nothing is left to do.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Processor:
         *,
         on_defect: Callable[[Command, Exception], None],
         on_fatal: Callable[[BaseException], None],
+        watch: Callable[[Record, Decision], None] | None = None,
     ) -> None:
         self._storage = storage
         self._clock = clock
@@ -48,6 +50,7 @@ class Processor:
         self._on_defect = on_defect
         self._on_fatal = on_fatal
         self.on_idle: Callable[[], None] | None = None
+        self._watch = watch
         self._queue: deque[Command] = deque()
         self._actions: list[Action] = []
         self._committing: list[Action] | None = None
@@ -125,6 +128,8 @@ class Processor:
                 log.exception("The engine could not decide %r", record.command)
                 self._on_defect(record.command, error)
                 continue
+            if self._watch is not None:
+                self._watch(record, decision)
             if decision.changes:
                 self._wrote = True
                 self._storage.write(decision.changes, sequence=record.sequence, at=record.at)

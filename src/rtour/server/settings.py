@@ -76,6 +76,9 @@ class Settings(msgspec.Struct, frozen=True):
     protocol_v7: bool = False
     request_identity_key_file: str | None = None
     tracing_endpoint: str | None = None
+    tracing_headers: Secret | None = None
+    tracing_sample_ratio: float = 1.0
+    tracing_resource_attributes: str | None = None
     query_timeout_ms: int = 60_000
     query_rows_max: int = 10_000_000
     shutdown_timeout_ms: int = 5_000
@@ -102,6 +105,7 @@ OFFICIAL: dict[str, str] = {
     "protocol_v7": "RESTATE_EXPERIMENTAL_ENABLE_PROTOCOL_V7",
     "request_identity_key_file": "RESTATE_REQUEST_IDENTITY_PRIVATE_KEY_PEM_FILE",
     "tracing_endpoint": "RESTATE_TRACING_ENDPOINT",
+    "tracing_resource_attributes": "OTEL_RESOURCE_ATTRIBUTES",
 }
 # The official server binds each port by an address of its own, `host:port`.
 OFFICIAL_ADDRESSES = {
@@ -211,7 +215,7 @@ def _parse(name: str, text: str, where: str) -> Any:
             return None
         if name.endswith("_ms"):
             return parse_duration(text)
-        if name.endswith("_token"):
+        if name.endswith("_token") or name == "tracing_headers":
             return Secret(text) if text else None
         if isinstance(default, tuple):
             return tuple(part for part in text.replace(",", " ").split())
@@ -245,6 +249,9 @@ def _checked(settings: Settings) -> Settings:
         raise ConfigError(
             f"retry_on_max_attempts: expected pause or kill, got '{settings.retry_on_max_attempts}'"
         )
+    if not 0 <= settings.tracing_sample_ratio <= 1:
+        ratio = settings.tracing_sample_ratio
+        raise ConfigError(f"tracing_sample_ratio: expected 0 to 1, got {ratio:g}")
     if settings.log_level.lower() not in _LEVELS:
         raise ConfigError(
             f"log_level: expected one of {', '.join(sorted(_LEVELS))}, got '{settings.log_level}'"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from rtour.clock import Clock
 from rtour.server.attempt_terms import AttemptLimits
@@ -11,6 +12,9 @@ from rtour.server.preconditions import Preconditions
 from rtour.server.processor import Processor
 from rtour.server.transport import Transport
 from rtour.storage.sqlite import SqliteStorage
+
+if TYPE_CHECKING:
+    from rtour.server.tracing.tracer import Tracer
 
 
 class World:
@@ -25,6 +29,7 @@ class World:
         limits: AttemptLimits,
         processor: Processor,
         sign: Callable[[str, str | None], Headers],
+        tracer: Tracer | None,
     ) -> None:
         self.storage = storage
         self.transport = transport
@@ -34,3 +39,4 @@ class World:
         self.propose = processor.propose
         self.caught_up = processor.caught_up
         self.sign = sign
+        self.tracer = tracer

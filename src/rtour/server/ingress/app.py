@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from random import Random
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -24,6 +24,9 @@ from rtour.server.ingress.results import Results
 from rtour.server.registry import Registry
 from rtour.server.requests import Overloaded, Requests, Unavailable
 from rtour.server.web import JSON, Headers, Reply, Request
+
+if TYPE_CHECKING:
+    from rtour.server.tracing.tracer import Tracer
 
 _log = logging.getLogger(__name__)
 
@@ -48,10 +51,11 @@ class Ingress:
         target_of: Callable[[str], Target | None],
         *,
         own_headers: frozenset[bytes] = frozenset(),
+        tracer: Tracer | None = None,
     ) -> None:
         self._registry = registry
         self._requests = requests
-        self._calls = Calls(registry, requests, clock, random, own_headers)
+        self._calls = Calls(registry, requests, clock, random, own_headers, tracer)
         results = Results(registry, requests, target_of)
         self._routes: dict[str, Route] = {
             "call": self._call,

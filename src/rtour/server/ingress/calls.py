@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
+
+from msgspec.structs import replace
 
 from rtour import ids
 from rtour.clock import Clock
@@ -26,8 +28,11 @@ from rtour.server.ingress.replies import (
 from rtour.server.instants import rfc3339_nanos
 from rtour.server.preconditions import invocation_id, is_fresh
 from rtour.server.registry import Registry
-from rtour.server.requests import Requests
+from rtour.server.requests import Overloaded, Requests, Unavailable
 from rtour.server.web import Reply, Request
+
+if TYPE_CHECKING:
+    from rtour.server.tracing.tracer import Tracer
 
 # Of the connection, or the ingress's own business.
 _NOT_FORWARDED: Final = frozenset(
@@ -51,7 +56,9 @@ class Calls:
         clock: Clock,
         random: Random,
         own_headers: frozenset[bytes] = frozenset(),
+        tracer: Tracer | None = None,
     ) -> None:
+        self._tracer = tracer
         self._registry = registry
         self._requests = requests
         self._clock = clock
@@ -95,9 +102,28 @@ class Calls:
         start_at = self._start_at(request, now, send=send)
         _check_input(meta, request)
         invoke = self._command(request, meta, meta.target(key), now)
+        if self._tracer is not None:
+            return await self._traced(self._tracer, invoke, start_at, send=send)
         if send:
             return await self._send(invoke, start_at)
         return await self._call(invoke)
+
+    async def _traced(
+        self, tracer: Tracer, invoke: Invoke, start_at: int | None, *, send: bool
+    ) -> Reply:
+        """The same within a span, which the invocation becomes a child of."""
+        span = tracer.ingress(invoke.id, invoke.target, invoke.trace)
+        invoke = replace(invoke, trace=span.trace)
+        status = None
+        try:
+            reply = await (self._send(invoke, start_at) if send else self._call(invoke))
+            status = reply.status
+        except (Overloaded, Unavailable) as error:
+            status = 429 if isinstance(error, Overloaded) else 503
+            raise
+        finally:
+            span.end(status)
+        return reply
 
     async def _call(self, invoke: Invoke) -> Reply:
         answer = await self._requests.ask(lambda number: _with(invoke, sink=RequestSink(number)))

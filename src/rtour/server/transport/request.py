@@ -97,6 +97,8 @@ def _field(name: str, value: str) -> Field:
     # The first test is the quick one: what differs from request to request is an id.
     if not (stripped.isascii() and stripped.isprintable()) and not _VALUE.fullmatch(stripped):
         raise ValueError(f"header {name!r} holds control characters")
+    if (name, stripped) == ("te", "trailers"):  # the one thing TE may say (RFC 9113 §8.2.2); gRPC
+        return b"te", b"trailers"
     return _field_name(name), stripped.encode("utf-8")
 
 

@@ -27,6 +27,8 @@ from rtour.server.admin.app import About
 from rtour.server.catalog import ServiceDefaults
 from rtour.server.discoverer import Discovered
 from rtour.server.ingress import Ingress
+from rtour.server.kafka.client import RdKafkaClient
+from rtour.server.kafka.subscriptions import OpenClient, Subscriptions
 from rtour.server.registration import NewDeployment, Registration
 from rtour.server.registry import Registry
 from rtour.server.requests import Requests
@@ -177,7 +179,7 @@ class AppTransport(httpx.AsyncBaseTransport):
 class Rooms:
     """Everything between HTTP and the processor."""
 
-    def __init__(self, pending_max: int = 100) -> None:
+    def __init__(self, pending_max: int = 100, open_client: OpenClient = RdKafkaClient) -> None:
         self.processor = ScriptedProcessor()
         self.requests = Requests(self.processor.propose, 1000, pending_max=pending_max)
         self.processor.resolve = self.requests.resolve
@@ -187,6 +189,9 @@ class Rooms:
         self.discoverer = FakeDiscoverer()
         self.registration = Registration(
             self.registry, self.requests, self.discoverer, self.clock, self.random
+        )
+        self.subscriptions = Subscriptions(
+            self.registry, self.requests, self.clock, self.random, open_client
         )
         self.invocations: dict[str, Invocation] = {}
         self.queries: list[tuple[str, str | None]] = []
@@ -200,6 +205,7 @@ class Rooms:
         self.admin_app = Admin(
             self.registry,
             self.registration,
+            self.subscriptions,
             self.requests,
             self.clock,
             self.random,

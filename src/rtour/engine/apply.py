@@ -9,9 +9,9 @@ from rtour.engine import commands as c
 from rtour.engine import control, journal, lifecycle, objects, outcomes
 from rtour.engine.changes import DeleteInvocation, PutInvocation
 from rtour.engine.decision import Decision
-from rtour.engine.model import Status
+from rtour.engine.model import DocumentKind, Status
 from rtour.engine.transitions import may_follow
-from rtour.engine.view import InvocationKey, Key, ObjectKey, View
+from rtour.engine.view import DocumentKey, InvocationKey, Key, ObjectKey, View
 
 HANDLERS: dict[type, Callable[[View, c.Record, Any], Decision]] = {
     c.Invoke: lifecycle.on_invoke,
@@ -75,9 +75,7 @@ def keys(command: c.Command) -> tuple[Key, ...]:
     """All that `apply` may read for this command, known before it runs."""
     match command:
         case c.Invoke():
-            target = command.target
-            own = InvocationKey(command.id)
-            return (own,) if target.key is None else (own, ObjectKey(target.service, target.key))
+            return _keys_of_invoke(command)
         case c.FireTimer():
             return (InvocationKey(command.timer.invocation_id),)
         case c.Complete():
@@ -90,3 +88,13 @@ def keys(command: c.Command) -> tuple[Key, ...]:
             return ()
         case _:
             return (InvocationKey(command.id),)
+
+
+def _keys_of_invoke(command: c.Invoke) -> tuple[Key, ...]:
+    target, place = command.target, command.place
+    found: tuple[Key, ...] = (InvocationKey(command.id),)
+    if target.key is not None:
+        found += (ObjectKey(target.service, target.key),)
+    if place is not None:
+        found += (DocumentKey(DocumentKind.SUBSCRIPTION_PLACES, place.subscription),)
+    return found

@@ -9,6 +9,7 @@ from rtour.engine.model import (
     AttemptError,
     CallerSink,
     DocumentKind,
+    Place,
     Sink,
     Source,
     StatePatch,
@@ -35,7 +36,8 @@ class Invoke(Struct):
 
     A call sets `sink`, a send sets `accept_request_id` (answered when stored). `fresh` says that
     the id was made up for this command, so that nothing stored needs to be looked for. `trace` is
-    kept; `cause`, a span of another trace that led here, is only passed by.
+    kept; `cause`, a span of another trace that led here, is only passed by. `place` is that of a
+    record: what is not beyond the subscription's last one there was invoked already.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Invoke(Struct):
     trace: Trace | None = None
     fresh: bool = False
     cause: Trace | None = None
+    place: Place | None = None
 
 
 class Begin(Struct):

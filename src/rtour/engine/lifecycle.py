@@ -32,6 +32,7 @@ from rtour.engine.model import (
 )
 from rtour.engine.objects import forget_workflow, release, run_or_queue
 from rtour.engine.outcomes import answer, append, fire_sleep, start_attempt
+from rtour.engine.places import advance
 from rtour.engine.view import View
 from rtour.protocol.framing import decode, encode_payload
 from rtour.protocol.messages import (
@@ -53,6 +54,8 @@ NO_OUTPUT = Failure(500, "unknown")
 
 def on_invoke(view: View, record: Record, command: Invoke) -> Decision:
     decision = Decision()
+    if command.place is not None and not advance(view, command, command.place, decision):
+        return decision
     existing = None if command.fresh else view.invocation(command.id)
     if existing is not None:
         _join(existing, record, command, decision)

@@ -248,6 +248,19 @@ class StatePatch(Struct):
     version: str | None = None
 
 
+class Place(Struct):
+    """Where the cause of an invocation stands in a source that may give it again.
+
+    `source` names a stream of the subscription's (consumer group, topic and partition), in which
+    offsets only grow. `after` is the offset that must have been taken before this one.
+    """
+
+    subscription: str
+    source: str
+    offset: int
+    after: int = -1
+
+
 class InboxItem(Struct):
     """What waits for an object's lock: an invocation, or a state patch."""
 
@@ -289,5 +302,6 @@ class DocumentKind(enum.StrEnum):
     SERVICE = "service"
     KAFKA_CLUSTER = "kafka_cluster"
     SUBSCRIPTION = "subscription"
+    SUBSCRIPTION_PLACES = "subscription_places"
     RULE = "rule"
     CLOCK = "clock"

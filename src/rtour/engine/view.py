@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from rtour.engine.model import Entry, InboxItem, Invocation, Promise, Struct
+from rtour.engine.model import DocumentKind, Entry, InboxItem, Invocation, Promise, Struct
 
 
 class InvocationKey(Struct):
@@ -25,7 +25,14 @@ class ObjectKey(Struct):
     key: str
 
 
-Key = InvocationKey | ObjectKey
+class DocumentKey(Struct):
+    """A stored document."""
+
+    kind: DocumentKind
+    id: str
+
+
+Key = InvocationKey | ObjectKey | DocumentKey
 
 
 class View(Protocol):
@@ -50,3 +57,5 @@ class View(Protocol):
         """Every state entry of the object, sorted by name."""
 
     def promise(self, service: str, key: str, name: str) -> Promise | None: ...
+
+    def document(self, kind: DocumentKind, id: str) -> bytes | None: ...  # noqa: A002

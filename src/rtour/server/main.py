@@ -29,6 +29,7 @@ from rtour.server.front import Front, FrontLimits
 from rtour.server.identity import Headers, Signer, unsigned
 from rtour.server.ingress.app import Ingress
 from rtour.server.invoker import Invoker, InvokerLimits
+from rtour.server.kafka.subscriptions import Subscriptions
 from rtour.server.live import live_attempts
 from rtour.server.preconditions import Preconditions
 from rtour.server.processor import Processor
@@ -179,6 +180,7 @@ class Server:
         registration = Registration(
             self.registry, self.requests, discoverer, self._clock, self._random
         )
+        self.subscriptions = Subscriptions(self.registry, self.requests, self._clock, self._random)
         front_limits = FrontLimits(body_bytes_max=self.settings.limits.message_bytes_max)
         access = self._access
         ingress = Ingress(
@@ -199,6 +201,7 @@ class Server:
         admin = Admin(
             self.registry,
             self._registration,
+            self.subscriptions,
             self.requests,
             self._clock,
             self._random,
@@ -230,6 +233,7 @@ class Server:
         if isinstance(self._clock, SkippingClock):
             log.warning("The clock can be driven (--dev-clock). It is %s", described(self._clock))
             self.time = self._control(self._clock)
+        self.subscriptions.load(recovered.documents)
         return recovered
 
     def _control(self, clock: SkippingClock) -> TimeControl:
@@ -262,6 +266,7 @@ class Server:
         for invocation in recovered.running:
             self.invoker.start_attempt(a.StartAttempt(invocation))
         self.timers.start()
+        self.subscriptions.start()
         self._tasks.spawn(self.cleaner.run(), "cleaner")
         if self.time is not None:
             pilot = Autopilot(self.time, self.processor, self.invoker)
@@ -316,6 +321,8 @@ class Server:
         await self._tasks.cancel_all()
         if self.time is not None:
             await self.time.stop()
+        if hasattr(self, "subscriptions"):
+            await self.subscriptions.stop()
         if hasattr(self, "ingress"):
             if not await self.ingress.drain(grace_s):
                 self.requests.fail(Stopping())

@@ -25,7 +25,7 @@ from rtour.engine.model import (
     Status,
     Timer,
 )
-from rtour.engine.view import InvocationKey, Key, ObjectKey, View
+from rtour.engine.view import DocumentKey, InvocationKey, Key, ObjectKey, View
 from rtour.storage import Recovered
 
 Object = tuple[str, str]
@@ -192,6 +192,9 @@ class TablesView:
     def promise(self, service: str, key: str, name: str) -> Promise | None:
         return self._tables.promises.get((service, key), {}).get(name)
 
+    def document(self, kind: DocumentKind, id: str) -> bytes | None:  # noqa: A002
+        return self._tables.documents.get((kind, id))
+
 
 class MemoryStorage:
     """A `Storage` that forgets all but what was committed, when asked to."""
@@ -285,6 +288,7 @@ class DeclaredView:
         self._view = view
         self._ids: set[str] = set()
         self._objects: set[Object] = set()
+        self._documents: set[tuple[DocumentKind, str]] = set()
         for key in keys:
             self._declare(key)
 
@@ -292,6 +296,8 @@ class DeclaredView:
         match key:
             case ObjectKey(service, name):
                 self._objects.add((service, name))
+            case DocumentKey(kind, id_):
+                self._documents.add((kind, id_))
             case InvocationKey(id_):
                 self._ids.add(id_)
                 stored = self._view.invocation(id_)
@@ -331,3 +337,7 @@ class DeclaredView:
     def promise(self, service: str, key: str, name: str) -> Promise | None:
         self._check_object(service, key)
         return self._view.promise(service, key, name)
+
+    def document(self, kind: DocumentKind, id: str) -> bytes | None:  # noqa: A002
+        assert (kind, id) in self._documents, f"read of the undeclared document {kind} {id}"
+        return self._view.document(kind, id)

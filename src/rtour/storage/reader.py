@@ -43,6 +43,7 @@ _EXPIRED = (
     "WHERE expires_at IS NOT NULL AND expires_at <= ?1 ORDER BY expires_at, number LIMIT ?2"
 )
 _DOCUMENTS = "SELECT kind, id, json FROM document ORDER BY kind, id"
+_DOCUMENT = "SELECT json FROM document WHERE kind = ? AND id = ?"
 _PLACE = "SELECT last_sequence, last_at FROM meta"
 
 _INBOX_PAGE = 16
@@ -123,6 +124,10 @@ class Reader:
             Document(DocumentKind(kind), id_, json.encode())
             for kind, id_, json in self._all(_DOCUMENTS)
         ]
+
+    def document(self, kind: DocumentKind, id_: str) -> bytes | None:
+        found = self._all(_DOCUMENT, (kind, id_))
+        return found[0][0].encode() if found else None
 
     def place(self) -> tuple[int, int]:
         """The sequence and time of the last durable record."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 
-from rtour.engine.model import Entry, InboxItem, Invocation, Promise, Status, Timer
+from rtour.engine.model import DocumentKind, Entry, InboxItem, Invocation, Promise, Status, Timer
 from rtour.storage.batch import UNSET, Batch, Object, ObjectChanges
 from rtour.storage.cache import MISSING, Cache
 from rtour.storage.reader import Reader
@@ -170,6 +170,13 @@ class WorkingSet:
             if changes.promises_cleared:
                 return None
         return self._reader.promise(service, key, name)
+
+    def document(self, kind: DocumentKind, id: str) -> bytes | None:  # noqa: A002
+        for batch in self._layers:
+            found = batch.documents.get((kind, id), MISSING)
+            if found is not MISSING:
+                return found  # type: ignore[no-any-return]
+        return self._reader.document(kind, id)
 
     def timers_after(self, after: Timer | None, limit: int) -> list[Timer]:
         """Stored timers, without those whose deletion is on its way.

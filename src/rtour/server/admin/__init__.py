@@ -4,7 +4,7 @@ app          prefixes, routing, errors
 routes       the table of endpoints, which the OpenAPI document is written from
 bodies       what requests say
 models       what answers look like
-deployments, services, invocations, batches, kafka, time    the endpoints, by noun
+deployments, services, invocations, batches, kafka, flow_control, time    the endpoints, by noun
 """
 
 from rtour.server.admin.app import Admin

@@ -17,6 +17,7 @@ from rtour.server.admin import bodies
 from rtour.server.admin.batches import BatchEndpoints
 from rtour.server.admin.bodies import AdminError
 from rtour.server.admin.deployments import DeploymentEndpoints
+from rtour.server.admin.flow_control import FlowControlEndpoints
 from rtour.server.admin.invocations import InvocationEndpoints, Operations
 from rtour.server.admin.kafka import KafkaEndpoints
 from rtour.server.admin.models import VersionInformation
@@ -25,6 +26,7 @@ from rtour.server.admin.replies import ok, refusal
 from rtour.server.admin.router import NEWEST, OLDEST, MethodNotAllowedError, Router
 from rtour.server.admin.services import ServiceEndpoints
 from rtour.server.admin.time import TimeEndpoints
+from rtour.server.kafka.subscriptions import Subscriptions
 from rtour.server.registration import Registration, RegistrationError
 from rtour.server.registry import Registry
 from rtour.server.requests import Overloaded, Requests, Unavailable
@@ -76,6 +78,7 @@ class Admin:
         self,
         registry: Registry,
         registration: Registration,
+        subscriptions: Subscriptions,
         requests: Requests,
         clock: Clock,
         random: Random,
@@ -95,7 +98,8 @@ class Admin:
                 ServiceEndpoints(registry, registration, requests, about.ingress_url),
                 InvocationEndpoints(operations),
                 BatchEndpoints(operations),
-                KafkaEndpoints(registry),
+                KafkaEndpoints(registry, subscriptions),
+                FlowControlEndpoints(),
             ]
         )
 

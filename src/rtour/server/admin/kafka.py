@@ -1,101 +1,170 @@
-"""Subscriptions, Kafka clusters, rules and queues: none of them can exist here.
-
-The lists are empty, and what would need one says so. Requests are checked first, as the official
-server checks them, so that mistakes are reported as such.
-"""
+"""`/subscriptions` and `/kafka-clusters`, and what rtour says of their readers besides."""
 
 from __future__ import annotations
 
-from typing import Final
-from urllib.parse import urlsplit
+import re
+from typing import Any, Final
+from urllib.parse import SplitResult, urlsplit
 
 from rtour import ids
 from rtour.errors import InvalidId
 from rtour.server.admin import bodies
-from rtour.server.admin.bodies import AdminError, bad_field
-from rtour.server.admin.replies import ok
+from rtour.server.admin.bodies import AdminError, unprocessable
+from rtour.server.admin.replies import ok, reply
+from rtour.server.instants import rfc3339_nanos
+from rtour.server.kafka import catalog
+from rtour.server.kafka.catalog import Cluster, Subscription
+from rtour.server.kafka.subscriptions import InUse, Known, Missing, Subscriptions
 from rtour.server.registry import Registry
 from rtour.server.web import Reply, Request
 
-_BROKERS: Final = frozenset({"bootstrap.servers", "metadata.broker.list"})
+_CLUSTER_NAME: Final = re.compile(r"[A-Za-z0-9._~-]+")
+# Kafka's own rule.
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_JSON = dict[str, Any]
 
 
 class KafkaEndpoints:
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, subscriptions: Subscriptions) -> None:
         self._registry = registry
+        self._subscriptions = subscriptions
 
-    async def list_subscriptions(self, _request: Request, _version: int) -> Reply:
-        return ok({"subscriptions": []})
+    # --- subscriptions ---------------------------------------------------------------------------
+
+    async def list_subscriptions(self, request: Request, _version: int) -> Reply:
+        wanted = bodies.query(request)
+        found = [
+            _subscription(one)
+            for one in self._subscriptions.subscriptions()
+            if one.source == wanted.get("source", one.source)
+            and one.sink == wanted.get("sink", one.sink)
+        ]
+        return ok({"subscriptions": found})
 
     async def create_subscription(self, request: Request, _version: int) -> Reply:
         body = bodies.read(request, bodies.SUBSCRIPTION)
-        source = urlsplit(body.source)
+        source, sink = urlsplit(body.source), urlsplit(body.sink)
+        self._check_subscription(body.source, source, body.sink, sink)
+        made = await self._subscriptions.subscribe(
+            f"kafka://{source.netloc}{source.path}",
+            f"service://{sink.netloc}{sink.path}",
+            body.options or {},
+        )
+        return _created(f"subscriptions/{made.id}", _subscription(made))
+
+    def _check_subscription(
+        self, source_text: str, source: SplitResult, sink_text: str, sink: SplitResult
+    ) -> None:
         if source.scheme != "kafka":
             raise _bad_subscription(
-                f"invalid source URI '{body.source}': must have a scheme segment, "
+                f"invalid source URI '{source_text}': must have a scheme segment, "
                 "with supported schemes: [kafka]."
             )
-        sink = urlsplit(body.sink)
         if sink.scheme != "service":
             raise _bad_subscription(
-                f"invalid sink URI '{body.sink}': must have a scheme segment, "
+                f"invalid sink URI '{sink_text}': must have a scheme segment, "
                 "with supported schemes: [service]."
             )
-        if self._registry.resolve(sink.netloc, sink.path.strip("/")) is None:
+        if self._registry.resolve(sink.netloc, sink.path.removeprefix("/")) is None:
             raise _bad_subscription(
-                f"invalid sink URI '{body.sink}': cannot find service/handler specified "
+                f"invalid sink URI '{sink_text}': cannot find service/handler specified "
                 "in the sink URI."
             )
-        raise AdminError(400, f"Kafka cluster '{source.netloc}' not found. Available clusters: []")
+        if self._subscriptions.cluster(source.netloc) is None:
+            names = ", ".join(f'"{cluster.name}"' for cluster in self._subscriptions.clusters())
+            raise AdminError(
+                400, f"Kafka cluster '{source.netloc}' not found. Available clusters: [{names}]"
+            )
+        if not _TOPIC.fullmatch(source.path.removeprefix("/")):
+            raise _bad_subscription(
+                f"invalid source URI '{source_text}': expected kafka://CLUSTER/TOPIC, and topics "
+                "are made of letters, digits, '.', '_' and '-'."
+            )
 
     async def get_subscription(self, _request: Request, _version: int, id_: str) -> Reply:
-        _check_subscription(id_)
-        raise AdminError(404, f"The requested subscription '{id_}' does not exist")
+        _check_id(id_)
+        found = self._subscriptions.subscription(id_)
+        if found is None:
+            raise AdminError(404, f"The requested subscription '{id_}' does not exist")
+        return ok(_subscription(found))
 
     async def delete_subscription(self, _request: Request, _version: int, id_: str) -> Reply:
-        _check_subscription(id_)
-        raise AdminError(404, f"not found in the schema registry: subscription with id '{id_}'")
+        _check_id(id_)
+        try:
+            await self._subscriptions.unsubscribe(id_)
+        except Missing as error:
+            raise AdminError(404, str(error)) from error
+        return Reply(202, [])
+
+    async def subscription_readings(self, _request: Request, _version: int) -> Reply:
+        return ok({"readings": self._subscriptions.readings()})
+
+    # --- clusters --------------------------------------------------------------------------------
 
     async def list_kafka_clusters(self, _request: Request, _version: int) -> Reply:
-        return ok({"clusters": []})
+        return ok({"clusters": [_cluster(one) for one in self._subscriptions.clusters()]})
 
     async def create_kafka_cluster(self, request: Request, _version: int) -> Reply:
         body = bodies.read(request, bodies.CLUSTER)
+        if not _CLUSTER_NAME.fullmatch(body.name):
+            raise unprocessable("name: invalid uri character")
         _check_brokers(body.name, body.properties)
-        raise AdminError(501, "this server has no Kafka consumer, so it takes no Kafka clusters")
+        try:
+            made = await self._subscriptions.add_cluster(body.name, body.properties)
+        except Known as error:
+            raise AdminError(409, str(error)) from error
+        return _created(f"kafka-clusters/{made.name}", _cluster(made))
 
     async def get_kafka_cluster(self, _request: Request, _version: int, name: str) -> Reply:
-        raise AdminError(404, f"The requested Kafka cluster '{name}' does not exist")
+        found = self._subscriptions.cluster(name)
+        if found is None:
+            raise AdminError(404, f"The requested Kafka cluster '{name}' does not exist")
+        using = [_subscription(one) for one in self._subscriptions.of_cluster(name)]
+        return ok({**_cluster(found), "subscriptions": using})
 
     async def update_kafka_cluster(self, request: Request, _version: int, name: str) -> Reply:
         body = bodies.read(request, bodies.PROPERTIES)
         _check_brokers(name, body.properties)
-        raise _no_cluster(name)
+        try:
+            return ok(_cluster(await self._subscriptions.change_cluster(name, body.properties)))
+        except Missing as error:
+            raise AdminError(404, str(error)) from error
 
-    async def delete_kafka_cluster(self, _request: Request, _version: int, name: str) -> Reply:
-        raise _no_cluster(name)
+    async def delete_kafka_cluster(self, request: Request, _version: int, name: str) -> Reply:
+        force = bodies.flag(request, "force")
+        try:
+            await self._subscriptions.remove_cluster(name, force=force)
+        except Missing as error:
+            raise AdminError(404, str(error)) from error
+        except InUse as error:
+            raise AdminError(409, str(error)) from error
+        return Reply(202, [])
 
-    async def upsert_rules(self, request: Request, _version: int) -> Reply:
-        if bodies.read(request, bodies.LIST):
-            raise AdminError(501, "this server has no flow control, so it takes no rules")
-        return ok([])
 
-    async def bulk_delete_rules(self, request: Request, _version: int) -> Reply:
-        bodies.read(request, bodies.LIST)
-        return ok([])
+def _subscription(one: Subscription) -> _JSON:
+    options = catalog.shown(one.options)
+    return {"id": one.id, "source": one.source, "sink": one.sink, "options": options}
 
-    async def pause_vqueue(self, _request: Request, _version: int, id_: str) -> Reply:
-        raise _no_vqueue(id_)
 
-    async def resume_vqueue(self, _request: Request, _version: int, id_: str) -> Reply:
-        raise _no_vqueue(id_)
+def _cluster(one: Cluster) -> _JSON:
+    return {
+        "name": one.name,
+        "properties": catalog.shown(one.properties),
+        "created_at": rfc3339_nanos(one.created_at),
+    }
+
+
+def _created(location: str, body: _JSON) -> Reply:
+    answer = reply(201, body)
+    answer.headers.append((b"location", location.encode()))
+    return answer
 
 
 def _bad_subscription(message: str) -> AdminError:
     return AdminError(400, f"[META0009] {message}", "META0009")
 
 
-def _check_subscription(id_: str) -> None:
+def _check_id(id_: str) -> None:
     try:
         ids.parse_subscription_id(id_)
     except InvalidId as error:
@@ -105,19 +174,9 @@ def _check_subscription(id_: str) -> None:
 
 
 def _check_brokers(name: str, properties: dict[str, str]) -> None:
-    if not _BROKERS & properties.keys():
+    if not set(catalog.BROKERS) & properties.keys():
         raise AdminError(
             400,
             f"kafka cluster '{name}' properties must contain either 'bootstrap.servers' or "
             "'metadata.broker.list'",
         )
-
-
-def _no_cluster(name: str) -> AdminError:
-    return AdminError(404, f"not found in the schema registry: kafka cluster named '{name}'")
-
-
-def _no_vqueue(id_: str) -> AdminError:
-    if not id_.startswith("vq_"):
-        return bad_field("vqueue_id", "bad format")
-    return AdminError(400, "queues need flow control, which this server does not have")

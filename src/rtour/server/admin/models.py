@@ -13,6 +13,7 @@ from rtour.protocol.discovery import OnMaxAttempts, ProtocolMode
 from rtour.server.catalog import Deployment, ServiceDefaults, ServiceRevision
 from rtour.server.durations import friendly
 from rtour.server.instants import rfc3339_nanos
+from rtour.server.kafka.reader import Reading
 from rtour.server.registration import type_name
 from rtour.server.retries import RetryPolicy
 from rtour.server.service_config import handler_type, merge_retry, service_setting
@@ -190,6 +191,10 @@ class FailedOne(Model, frozen=True, kw_only=True):
 class BatchResult(Model, frozen=True, kw_only=True):
     succeeded: list[Any]
     failed: list[FailedOne]
+
+
+class SubscriptionReadings(Model, frozen=True, kw_only=True):
+    readings: list[Reading]
 
 
 # --- from the catalog ----------------------------------------------------------------------------

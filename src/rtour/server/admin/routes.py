@@ -293,6 +293,14 @@ ROUTES: Final = (
         statuses=(202,),
         errors=_LOOKUP,
     ),
+    Route(
+        "GET",
+        "/rtour/subscriptions",
+        "subscription_readings",
+        "How the reader of each subscription is doing: errors, lag, records that hold it back",
+        "subscription",
+        gives=models.SubscriptionReadings,
+    ),
     Route("GET", "/kafka-clusters", "list_kafka_clusters", "All Kafka clusters", "kafka_cluster"),
     Route(
         "POST",
@@ -301,7 +309,7 @@ ROUTES: Final = (
         "Add a Kafka cluster",
         "kafka_cluster",
         statuses=(201,),
-        errors=(400, 422, 501),
+        errors=(400, 409, 422),
         takes=bodies.ClusterBody,
     ),
     Route(
@@ -328,7 +336,8 @@ ROUTES: Final = (
         "Forget a Kafka cluster",
         "kafka_cluster",
         statuses=(202,),
-        errors=(404,),
+        errors=(400, 404, 409),
+        query=("force",),
     ),
     Route("PUT", "/limits/rules", "upsert_rules", "Set flow-control rules", "rule"),
     Route("POST", "/limits/rules/bulk-delete", "bulk_delete_rules", "Remove rules", "rule"),

@@ -10,7 +10,7 @@ import restate
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from tests.conformance.services.python import everything, tickets
+from tests.conformance.services.python import everything, ledger, tickets
 
 # What the official docs tell hypercorn: a connection to the server lives for ever.
 WITHOUT_LIMIT = 2147483647
@@ -27,7 +27,7 @@ def configured(port: int) -> Config:
 
 
 def main() -> None:
-    app: Any = restate.app([*everything.ALL, *tickets.ALL])
+    app: Any = restate.app([*everything.ALL, *tickets.ALL, *ledger.ALL])
     asyncio.run(serve(app, configured(int(sys.argv[1]))))
 
 

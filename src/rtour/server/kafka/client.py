@@ -1,0 +1,179 @@
+"""A consumer of librdkafka, on a thread of its own, with the few things that readers ask of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+from rtour.errors import RtourError
+from rtour.server.kafka.records import Record
+
+_librdkafka = logging.getLogger("rtour.kafka.librdkafka")
+
+_T = TypeVar("_T")
+# Few enough to be one batch of the log, many enough to share its fsync.
+RECORDS_MAX = 256
+# How long a poll waits for the first record: as long as it takes to stop.
+_POLL_S = 0.5
+_CLOSE_S = 5.0
+# What librdkafka fetches ahead, unless the properties say otherwise; its own default is 64 MB.
+_FETCHED_AHEAD = {"queued.max.messages.kbytes": "16384"}
+
+
+class KafkaFailed(RtourError):  # noqa: N818 - reads as the fact it reports
+    """The consumer cannot go on as it is; a new one may."""
+
+
+class Client(Protocol):
+    """What a reader needs of Kafka. One call at a time."""
+
+    async def poll(self) -> list[Record]:
+        """The next records, in order per partition; none after a while. Raises KafkaFailed."""
+
+    async def taken(self, record: Record) -> None:
+        """All up to this record of its partition need not be read again."""
+
+    async def hold(self, record: Record) -> None:
+        """Read its partition no further; this record is the next."""
+
+    async def release(self, record: Record) -> bool:
+        """Go on with the partition of a held record, with that record; false if it is not ours."""
+
+    async def lags(self) -> dict[int, int]:
+        """How many records each assigned partition has beyond those that were read."""
+
+    def complaint(self) -> str | None:
+        """What librdkafka said last that keeps it from its brokers, if it still may."""
+
+    async def close(self) -> None:
+        """Commit what was taken, and leave the group."""
+
+
+class RdKafkaClient:
+    """`Client` over confluent-kafka. Raises KafkaFailed if it cannot be made."""
+
+    def __init__(self, properties: Mapping[str, str], topic: str) -> None:
+        try:
+            import confluent_kafka  # noqa: PLC0415 - an extra, and only those who subscribe need it
+        except ImportError as error:
+            raise KafkaFailed(
+                "Kafka needs the extra: pip install 'rtour[kafka]', then start the server again"
+            ) from error
+        self._kafka = confluent_kafka
+        self._topic = topic
+        self._complaint: str | None = None
+        self._read: dict[int, int] = {}
+        settings: dict[str, Any] = {
+            **_FETCHED_AHEAD,
+            **properties,
+            "error_cb": self._complained,
+            "logger": _librdkafka,
+        }
+        try:
+            self._consumer = confluent_kafka.Consumer(settings)
+            self._consumer.subscribe([topic])
+        except (confluent_kafka.KafkaException, ValueError, TypeError) as error:
+            raise KafkaFailed(_words(error)) from error
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rtour-kafka")
+
+    async def poll(self) -> list[Record]:
+        return await self._call(self._poll)
+
+    def _poll(self) -> list[Record]:
+        first = self._consumer.poll(_POLL_S)
+        if first is None:
+            return []
+        return list(self._records([first, *self._consumer.consume(RECORDS_MAX - 1, 0)]))
+
+    def _records(self, messages: Iterable[Any]) -> Iterable[Record]:
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                raise KafkaFailed(error.str())
+            self._complaint = None
+            kind, timestamp = message.timestamp()
+            known = kind != self._kafka.TIMESTAMP_NOT_AVAILABLE
+            partition, offset = message.partition(), message.offset()
+            self._read[partition] = offset + 1
+            yield Record(
+                message.topic(),
+                partition,
+                offset,
+                message.key(),
+                message.value(),
+                timestamp if known else None,
+            )
+
+    async def taken(self, record: Record) -> None:
+        # The offset of the next one; a partition that was taken from us meanwhile is another's.
+        await self._call(self._unless_lost, self._store, self._after(record, 1))
+
+    def _store(self, place: Any) -> None:
+        self._consumer.store_offsets(offsets=[place])
+
+    async def hold(self, record: Record) -> None:
+        await self._call(self._unless_lost, self._pause, self._after(record, 0))
+
+    def _pause(self, place: Any) -> None:
+        self._consumer.pause([place])
+        self._consumer.seek(place)
+
+    async def release(self, record: Record) -> bool:
+        return await self._call(self._unless_lost, self._resume, self._after(record, 0))
+
+    def _resume(self, place: Any) -> None:
+        self._consumer.seek(place)
+        self._consumer.resume([place])
+
+    def _after(self, record: Record, step: int) -> Any:
+        return self._kafka.TopicPartition(record.topic, record.partition, record.offset + step)
+
+    def _unless_lost(self, act: Callable[[Any], None], place: Any) -> bool:
+        assigned = {(each.topic, each.partition) for each in self._consumer.assignment()}
+        if (place.topic, place.partition) not in assigned:
+            return False
+        act(place)
+        return True
+
+    async def lags(self) -> dict[int, int]:
+        return await self._call(self._lags)
+
+    def _lags(self) -> dict[int, int]:
+        found = {}
+        for place in self._consumer.assignment():
+            _, end = self._consumer.get_watermark_offsets(place, cached=True)
+            read = self._read.get(place.partition)
+            if read is not None:
+                found[place.partition] = max(0, end - read)
+        return found
+
+    def complaint(self) -> str | None:
+        return self._complaint
+
+    def _complained(self, error: Any) -> None:
+        self._complaint = error.str()
+
+    async def close(self) -> None:
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await self._call(self._consumer.close)
+        except (TimeoutError, KafkaFailed):
+            _librdkafka.warning("A consumer of %s did not leave its group in time", self._topic)
+        finally:
+            self._thread.shutdown(wait=False)
+
+    async def _call(self, act: Callable[..., _T], *arguments: Any) -> _T:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, act, *arguments)
+        except (self._kafka.KafkaException, RuntimeError) as error:
+            raise KafkaFailed(_words(error)) from error
+
+
+def _words(error: BaseException) -> str:
+    """What librdkafka says, without its numbers."""
+    told = error.args[0] if error.args else error
+    return str(told.str()) if hasattr(told, "str") else str(told)

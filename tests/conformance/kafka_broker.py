@@ -1,0 +1,192 @@
+"""A real Kafka broker: Apache's, from Maven Central, run by the machine's Java on loopback.
+
+Its clients reach it through a relay whose connections a test can cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from tests.conformance import oracles
+from tests.conformance.processes import Child, free_port
+from tests.conformance.waiting import eventually
+
+VERSION = "4.1.0"
+INSTALL_TIMEOUT_S = 600
+POM = f"""
+<project>
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>rtour</groupId><artifactId>broker</artifactId><version>1</version>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka-server</artifactId>
+      <version>{VERSION}</version>
+    </dependency>
+  </dependencies>
+</project>
+"""
+SETTINGS = """
+process.roles=broker,controller
+node.id=1
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{relay}
+controller.listener.names=CONTROLLER
+controller.quorum.voters=1@127.0.0.1:{controller}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={folder}/data
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+"""
+CLUSTER_ID = "cnRvdXItY29uZm9ybWFuY2U"
+
+
+def available() -> bool:
+    """Whether there is a Java to run it, and a Maven to bring it or its files already."""
+    brought = (_folder() / "stamp").exists()
+    return shutil.which("java") is not None and (brought or shutil.which("mvn") is not None)
+
+
+def _folder() -> Path:
+    return oracles.ORACLES / f"kafka-{VERSION}"
+
+
+def install() -> Path:
+    """Bring the broker's jars, once; other processes wait for the first."""
+    folder = _folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "stamp").exists():
+            (folder / "pom.xml").write_text(POM)
+            command = ["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=libs"]
+            subprocess.run(
+                command, cwd=folder, check=True, timeout=INSTALL_TIMEOUT_S, capture_output=True
+            )
+            (folder / "stamp").touch()
+    return folder / "libs"
+
+
+class Relay:
+    """A port that passes bytes on to another one, until its connections are cut."""
+
+    def __init__(self, target: int) -> None:
+        self.port = free_port()
+        self._target = target
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", self.port)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            writer.close()
+            return
+        self._writers |= {writer, far_writer}
+        with contextlib.suppress(OSError):
+            await asyncio.gather(_pass(reader, far_writer), _pass(far_reader, writer))
+        self._writers -= {writer, far_writer}
+
+    def cut(self) -> int:
+        """Break every connection, mid-word; how many ends there were."""
+        ends = len(self._writers)
+        for writer in self._writers:
+            writer.transport.abort()
+        return ends
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        self.cut()
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(64 << 10):
+            writer.write(data)
+            await writer.drain()
+    finally:
+        writer.close()
+
+
+class Broker:
+    """One broker with its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port, self._controller = free_port(), free_port()
+        self.relay = Relay(self._port)
+        self._child: Child | None = None
+
+    @property
+    def address(self) -> str:
+        """Where clients find it: the relay, which is also what it tells them."""
+        return f"127.0.0.1:{self.relay.port}"
+
+    async def start(self) -> None:
+        libs = install()
+        self._folder.mkdir(parents=True)
+        settings = self._folder / "server.properties"
+        ports = {"port": self._port, "controller": self._controller, "relay": self.relay.port}
+        settings.write_text(SETTINGS.format(folder=self._folder, **ports))
+        java = ["java", "-Xmx512m", "-cp", f"{libs}/*"]
+        storage = [*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID]
+        formatting = await asyncio.create_subprocess_exec(
+            *storage, "-c", str(settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        assert await formatting.wait() == 0, "the broker's folder could not be made"
+        await self.relay.start()
+        command = [*java, "kafka.Kafka", str(settings)]
+        self._child = Child(command, self._folder / "kafka.log", {}, self._folder)
+        await eventually("the Kafka broker is ready", self._ready, within_s=60)
+
+    async def _ready(self) -> bool:
+        return await asyncio.to_thread(_answers, f"127.0.0.1:{self._port}")
+
+    async def topic(self, name: str, partitions: int) -> None:
+        admin = AdminClient({"bootstrap.servers": self.address})
+        (made,) = admin.create_topics([NewTopic(name, partitions, 1)]).values()
+        await asyncio.to_thread(made.result, 30)
+
+    def producer(self) -> Any:
+        return Producer({"bootstrap.servers": self.address, "enable.idempotence": True})
+
+    async def stop(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+        await self.relay.stop()
+
+
+def _answers(address: str) -> bool:
+    admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
+    try:
+        return bool(admin.list_topics(timeout=1).brokers)
+    except Exception:  # noqa: BLE001 - not yet
+        return False
+
+
+@contextlib.asynccontextmanager
+async def broker(folder: Path) -> AsyncIterator[Broker]:
+    """A running broker."""
+    made = Broker(folder)
+    try:
+        await made.start()
+        yield made
+    finally:
+        await made.stop()

@@ -1,0 +1,162 @@
+"""librdkafka as the reader uses it, against the broker that librdkafka brings for tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+
+from rtour.server.kafka.client import KafkaFailed, RdKafkaClient
+from rtour.server.kafka.records import Record
+
+TOPIC = "orders"
+WITHIN_S = 30
+
+
+class Cluster:
+    """One broker in this process, with a producer."""
+
+    def __init__(self) -> None:
+        self.producer = Producer({"test.mock.num.brokers": "1", "log_level": 0})
+        (broker,) = self.producer.list_topics(timeout=WITHIN_S).brokers.values()
+        self.address = f"{broker.host}:{broker.port}"
+
+    def put(self, *values: bytes, partition: int = 0) -> None:
+        for value in values:
+            self.producer.produce(TOPIC, key=b"k", value=value, partition=partition)
+        assert self.producer.flush(WITHIN_S) == 0
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    made = Cluster()
+    yield made
+    del made.producer
+
+
+class Group:
+    """Clients of one consumer group; those that are open are closed in the end."""
+
+    def __init__(self, address: str, name: str) -> None:
+        self._properties = {
+            "bootstrap.servers": address,
+            "group.id": name,
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": "true",
+            "enable.auto.offset.store": "false",
+            "session.timeout.ms": "6000",
+            "log_level": "0",
+        }
+        self._open: list[RdKafkaClient] = []
+
+    def client(self, **properties: str) -> RdKafkaClient:
+        changed = {name.replace("_", "."): value for name, value in properties.items()}
+        self._open.append(RdKafkaClient(self._properties | changed, TOPIC))
+        return self._open[-1]
+
+    async def close(self) -> None:
+        for client in self._open:
+            await client.close()
+
+
+@pytest.fixture
+async def group(cluster: Cluster, request: Any) -> AsyncIterator[Group]:
+    made = Group(cluster.address, request.node.name)
+    yield made
+    await made.close()
+
+
+async def records(client: RdKafkaClient, count: int, partition: int = 0) -> list[Record]:
+    """The next ones of a partition, as soon as there are so many."""
+    found: list[Record] = []
+    async with asyncio.timeout(WITHIN_S):
+        while len(found) < count:
+            found += [one for one in await client.poll() if one.partition == partition]
+    return found
+
+
+async def test_what_was_taken_is_not_read_again(cluster: Cluster, group: Group) -> None:
+    """The next client of the group goes on behind it; what was only read comes again."""
+    cluster.put(b"0", b"1", b"2", b"3")
+    first = group.client()
+    read = await records(first, 4)
+    assert [record.offset for record in read] == [0, 1, 2, 3]
+    assert (read[0].topic, read[0].key, read[0].value) == (TOPIC, b"k", b"0")
+    assert read[0].timestamp is not None
+    await first.taken(read[1])
+    await first.close()
+    assert [record.value for record in await records(group.client(), 2)] == [b"2", b"3"]
+
+
+async def test_a_held_partition_waits_and_goes_on_with_the_same_record(
+    cluster: Cluster, group: Group
+) -> None:
+    """Nothing of it is read while it is held, the other partition is."""
+    cluster.put(b"a", b"b", partition=1)
+    cluster.put(b"other", partition=2)
+    client = group.client()
+    read = await records(client, 2, partition=1)
+    await client.hold(read[1])
+    cluster.put(b"more", partition=2)
+    assert await records(client, 1, partition=2)
+    cluster.put(b"c", partition=1)
+    for _ in range(3):
+        assert [one for one in await client.poll() if one.partition == 1] == []
+    assert await client.release(read[1])
+    again = await records(client, 2, partition=1)
+    assert [record.value for record in again] == [b"b", b"c"]
+
+
+async def test_lag_is_what_was_not_read_yet(cluster: Cluster, group: Group) -> None:
+    """Once all is read, there is none."""
+    cluster.put(b"x", partition=3)
+    client = group.client()
+    await records(client, 1, partition=3)
+    async with asyncio.timeout(WITHIN_S):
+        while (lags := await client.lags()).get(3) != 0:
+            await client.poll()
+    assert all(lag >= 0 for lag in lags.values())
+
+
+async def test_a_partition_that_is_not_ours_is_left_alone(cluster: Cluster, group: Group) -> None:
+    """Taking and releasing its records changes nothing."""
+    client = group.client()
+    stranger = Record(TOPIC, 99, 5, None, None)
+    await client.taken(stranger)
+    assert await client.release(stranger) is False
+
+
+@pytest.mark.parametrize(
+    ("properties", "words"),
+    [
+        ({"nonsense": "1"}, 'No such configuration property: "nonsense"'),
+        ({"session_timeout_ms": "soon"}, "session.timeout.ms"),
+    ],
+)
+async def test_a_property_that_is_none_is_named(
+    group: Group, properties: dict[str, str], words: str
+) -> None:
+    """In librdkafka's words."""
+    with pytest.raises(KafkaFailed, match=words):
+        group.client(**properties)
+
+
+async def test_brokers_that_cannot_be_reached_are_complained_of(group: Group) -> None:
+    """Reading goes on trying, and says what is wrong meanwhile."""
+    client = group.client(bootstrap_servers="127.0.0.1:1")
+    async with asyncio.timeout(WITHIN_S):
+        while client.complaint() is None:
+            assert await client.poll() == []
+    assert "127.0.0.1:1" in (client.complaint() or "") or "brokers are down" in (
+        client.complaint() or ""
+    )
+
+
+async def test_without_the_extra_the_reason_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which package is missing, and how to get it."""
+    monkeypatch.setitem(__import__("sys").modules, "confluent_kafka", None)
+    with pytest.raises(KafkaFailed, match=r"pip install 'rtour\[kafka\]'"):
+        RdKafkaClient({}, TOPIC)

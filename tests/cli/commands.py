@@ -148,6 +148,18 @@ def furnish(server: FakeServer) -> None:
     server.insert("sys_vqueue_meta", queue)
     server.insert("sys_vqueues", {"id": "vq_1a", "entry_id": "e1", "stage": "inbox"})
     server.clusters["main"] = {"bootstrap.servers": "localhost:9092"}
+    server.admin["/rtour/subscriptions"] = {
+        "readings": [
+            {
+                "subscription_id": "sub_1aaaaaaaaaaaaaaaaaaaaaa",
+                "state": "failing",
+                "error": "no brokers",
+                "taken": 17,
+                "lag": {"0": 3, "1": 2},
+                "held": {"1": "the key b'\\xff' is not UTF-8"},
+            }
+        ]
+    }
     server.subscriptions.append(
         {
             "id": "sub_1aaaaaaaaaaaaaaaaaaaaaa",

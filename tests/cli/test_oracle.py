@@ -230,17 +230,22 @@ def test_registration(terminal: RealTerminal) -> None:
 
 
 def test_kafka(terminal: RealTerminal) -> None:
-    """Clusters are made known and forgotten; a server without a Kafka consumer says so."""
+    """Clusters and subscriptions come and go; both servers know the same words."""
     words = ["kafka-clusters", "create", "c1", "bootstrap.servers=127.0.0.1:1", "--yes"]
     assert terminal.json("subscriptions", "list") == []
-    if terminal.site.server.kind == "rtour":
-        refused = terminal.run(*words)
-        assert refused.code == 1
-        assert "no Kafka consumer" in refused.err
-        return
     _check("kafka-clusters create", terminal.json(*words))
     _check("kafka-clusters list", terminal.json("kafka-clusters", "list"))
     _check("kafka-clusters describe", terminal.json("kafka-clusters", "describe", "c1"))
+    fed = ["subscriptions", "create", "kafka://c1/orders", "service://Greeter/greet", "--yes"]
+    made = terminal.json(*fed)
+    _check("subscriptions create", made)
+    _check("subscriptions list", terminal.json("subscriptions", "list"))
+    described = terminal.json("subscriptions", "describe", made["id"])
+    assert (described["reading"] is None) == (terminal.site.server.kind == "official")
+    refused = terminal.run("kafka-clusters", "delete", "c1", "--yes")
+    assert refused.code == 4
+    assert "orphan" in refused.err
+    _check("subscriptions delete", terminal.json("subscriptions", "delete", made["id"], "--yes"))
     _check("kafka-clusters delete", terminal.json("kafka-clusters", "delete", "c1", "--yes"))
 
 

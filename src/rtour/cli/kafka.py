@@ -120,7 +120,7 @@ def delete(
     ctx: typer.Context,
     name: Name,
     force: Annotated[
-        bool, typer.Option("-f", "--force", help="End its subscriptions as well.")
+        bool, typer.Option("-f", "--force", help="Even if subscriptions read from it.")
     ] = False,
     dry_run: DryRun = False,
 ) -> None:

@@ -14,6 +14,7 @@ from rtour.cli.tree import noun, verb
 
 if TYPE_CHECKING:
     from rtour.client import Client
+    from rtour.client.model import SubscriptionReading
 
 app = noun("Subscriptions: Kafka topics whose records invoke a handler.")
 
@@ -50,11 +51,13 @@ def list_(
 
 @verb(app, "describe", "rtour subscriptions describe sub_1…")
 def describe(ctx: typer.Context, subscription_id: Id) -> None:
-    """Shows a subscription."""
+    """Shows a subscription, and how reading its topic goes."""
     session = session_of(ctx)
 
     async def view(client: Client) -> str:
-        record = record_of(await client.admin.subscription(subscription_id))
+        found = await client.admin.subscription(subscription_id)
+        reading = await client.admin.subscription_reading(subscription_id)
+        record = record_of(found, reading=None if reading is None else record_of(reading))
         fields = Fields(
             (
                 ("Source", record["source"]),
@@ -63,7 +66,10 @@ def describe(ctx: typer.Context, subscription_id: Id) -> None:
             )
         )
         heading = Heading(f"Subscription {record['id']}")
-        return document(session.look, record, lambda: [heading, fields])
+        parts = [heading, fields]
+        if reading is not None:
+            parts += [Heading("Reading"), _reading(reading)]
+        return document(session.look, record, lambda: parts)
 
     session.show(view)
 
@@ -111,6 +117,17 @@ def delete(ctx: typer.Context, subscription_id: Id, dry_run: DryRun = False) -> 
 
     columns = (*COLUMNS[:3], Column("deleted", "DELETED"))
     session.emit(item(session.look, columns, session.run(end)))
+
+
+def _reading(reading: SubscriptionReading) -> Fields:
+    """State, error, lag, and what holds a partition back."""
+    rows = [("State", reading.state), ("Records taken", str(reading.taken))]
+    if reading.error is not None:
+        rows.append(("Error", reading.error))
+    if reading.lag:
+        rows.append(("Lag", f"{sum(reading.lag.values())} in {len(reading.lag)} partitions"))
+    rows += [(f"Partition {name} waits", reason) for name, reason in reading.held.items()]
+    return Fields(tuple(rows))
 
 
 def _options(record: Record) -> str:

@@ -11,6 +11,7 @@ import msgspec
 from rtour.client.failures import (
     ClientError,
     Incompatible,
+    NotFound,
     ServerFailed,
     Unreachable,
 )
@@ -22,6 +23,7 @@ from rtour.client.model import (
     Registration,
     Service,
     Subscription,
+    SubscriptionReading,
     Version,
 )
 from rtour.client.transport import Answer, Origin
@@ -149,6 +151,15 @@ class Admin:
         answer = await self.origin.json("GET", f"/subscriptions/{_segment(subscription_id)}")
         return _decode(answer, Subscription)
 
+    async def subscription_reading(self, subscription_id: str) -> SubscriptionReading | None:
+        """How a subscription's reader is doing; None where the server does not tell."""
+        try:
+            answer = await self.origin.json("GET", "/rtour/subscriptions")
+        except NotFound:
+            return None
+        readings = _decode_field(answer, "readings", list[SubscriptionReading])
+        return next((one for one in readings if one.subscription_id == subscription_id), None)
+
     async def subscribe(self, source: str, sink: str, options: Mapping[str, str]) -> Subscription:
         """Feeds a topic to a handler."""
         body = {"source": source, "sink": sink, "options": dict(options)}
@@ -180,7 +191,7 @@ class Admin:
         await self.origin.json("PATCH", path, body={"properties": dict(properties)})
 
     async def remove_kafka_cluster(self, name: str, *, force: bool) -> None:
-        """Forgets a Kafka cluster; `force` also ends its subscriptions."""
+        """Forgets a Kafka cluster; with `force` also one that subscriptions read from."""
         params = {"force": "true"} if force else {}
         await self.origin.json("DELETE", f"/kafka-clusters/{_segment(name)}", params=params)
 

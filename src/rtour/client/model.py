@@ -269,6 +269,21 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, str] = {}
 
 
+class SubscriptionReading(msgspec.Struct, frozen=True, kw_only=True):
+    """How rtour's server gets on with a subscription.
+
+    `state` is reading, failing or ended; `taken` counts records since the server started. `lag` is
+    in records, by partition; `held` says of a partition why its next record cannot be delivered.
+    """
+
+    subscription_id: str
+    state: str
+    error: str | None = None
+    taken: int = 0
+    lag: dict[str, int] = {}
+    held: dict[str, str] = {}
+
+
 class KafkaCluster(msgspec.Struct, frozen=True, kw_only=True):
     """A Kafka cluster that subscriptions read from."""
 

@@ -66,10 +66,8 @@ def describe(ctx: typer.Context, subscription_id: Id) -> None:
             )
         )
         heading = Heading(f"Subscription {record['id']}")
-        parts = [heading, fields]
-        if reading is not None:
-            parts += [Heading("Reading"), _reading(reading)]
-        return document(session.look, record, lambda: parts)
+        told = () if reading is None else (Heading("Reading"), _reading(reading))
+        return document(session.look, record, lambda: (heading, fields, *told))
 
     session.show(view)
 

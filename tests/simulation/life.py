@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from rtour.engine import actions as a
 from rtour.engine.commands import Command, FireTimer, ProposeRun
+from rtour.server.access import Access
 from rtour.server.main import Server
 from rtour.server.registration import NewDeployment
 from rtour.server.settings import Limits, Settings
@@ -86,6 +87,7 @@ class Life(Server):
 
     def begin(self) -> None:
         """Start as `Server` does, but for the ports."""
+        self._access = Access.of(self.settings)
         self._build()
         propose = self.processor.propose
         self._world.propose = self._doubling(propose)  # type: ignore[assignment]

@@ -123,6 +123,49 @@ def test_token_is_sent_to_the_admin_alone_and_never_shown(terminal: Terminal) ->
         assert "s3cret" not in terminal.run(*words).out
 
 
+def test_the_ingress_has_a_token_of_its_own(terminal: Terminal) -> None:
+    """It goes to the ingress alone, and is not shown either."""
+    terminal.env["RTOUR_INGRESS_TOKEN"] = "s3cret-too"
+    assert terminal.run("call", "Greeter/greet", '"x"').code == 0
+    admin, ingress = terminal.server.requests[0], terminal.server.requests[-1]
+    assert ingress.headers["authorization"] == "Bearer s3cret-too"
+    assert "authorization" not in admin.headers
+    for words in (["info"], ["config", "view"], ["info", "-o", "json"]):
+        assert "s3cret" not in terminal.run(*words).out
+
+
+def test_the_ingress_token_is_not_sent_where_a_checkout_says(home: Path) -> None:
+    """Whoever chooses the admin API chooses the ingress, too: the server names it."""
+    below = home / "checkout"
+    below.mkdir()
+    for key in ("admin_base_url", "ingress_base_url"):
+        (below / ".rtour.toml").write_text(f'[local]\n{key} = "http://evil.example"\n')
+        found = resolve({}, _env(home, RTOUR_INGRESS_TOKEN="mine"), below)
+        assert found.ingress_token.value is None
+        assert "withheld" in found.ingress_token.origin
+
+
+def test_a_shell_that_starts_the_server_can_talk_to_it(home: Path) -> None:
+    """The server's own variables serve the command line, too; its own come first."""
+    env = _env(home, RTOUR_ADMIN_TOKEN="server", RTOUR_INGRESS_TOKEN="ingress")
+    found = resolve({}, env, home)
+    assert (found.token.value, found.ingress_token.value) == ("server", "ingress")
+    assert resolve({}, {**env, "RESTATE_AUTH_TOKEN": "mine"}, home).token.value == "mine"
+
+
+def test_files_with_tokens_are_private_at_every_moment(terminal: Terminal) -> None:
+    """A file that others could read is made private, and never read half written."""
+    file = terminal.home / ".config" / "rtour" / "config.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("[x]\n")
+    file.chmod(0o644)
+    words = ["config", "add-environment", "p", "--admin-url", "https://p", "--ingress-token", "t"]
+    assert terminal.run(*words).code == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert 'ingress_bearer_token = "t"' in file.read_text()
+    assert [each.name for each in file.parent.iterdir()] == ["config.toml"]
+
+
 def test_ingress_is_the_one_that_the_server_advertises(terminal: Terminal) -> None:
     """Naming the admin API is enough: `call` then goes to that server's own ingress."""
     terminal.env["RESTATE_INGRESS_URL"] = ""

@@ -51,7 +51,12 @@ def listening(make_queries: MakeQueries) -> Callable[..., Any]:
 
 
 async def connected(port: int, password: str | None, **options: Any) -> list[tuple[Any, ...]]:
-    where: dict[str, Any] = {"host": "127.0.0.1", "port": port, "user": "restate", "dbname": "restate"}
+    where: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "port": port,
+        "user": "restate",
+        "dbname": "restate",
+    }
     if password is not None:
         where["password"] = password
     connection = await psycopg.AsyncConnection.connect(**where, **options)

@@ -1,4 +1,4 @@
-"""Request identity, live: each server signs, our endpoint checks."""
+"""Request identity, live: each server signs, each SDK's endpoint checks."""
 
 from __future__ import annotations
 
@@ -29,8 +29,11 @@ def identity(folder: Path) -> tuple[Path, str]:
     return file, "publickeyv1_" + base58(secret.public_key().public_bytes_raw())
 
 
+@pytest.mark.parametrize("served", [("rtour", "rtour"), ("restate", "hypercorn")])
 @pytest.mark.parametrize("kind", KINDS)
-async def test_only_our_server_is_answered(kind: Kind, tmp_path: Path) -> None:
+async def test_only_our_server_is_answered(
+    kind: Kind, served: tuple[str, str], tmp_path: Path
+) -> None:
     """Discovery and invocations of the server that holds the key pass; others get 401."""
     oracles.install()
     file, public_key = identity(tmp_path)
@@ -39,7 +42,7 @@ async def test_only_our_server_is_answered(kind: Kind, tmp_path: Path) -> None:
         "RESTATE_WORKER__INVOKER__REQUEST_IDENTITY_PRIVATE_KEY_PEM_FILE": str(file),
     }
     server, port = Server(kind, tmp_path / "server", env), free_port()
-    command = [sys.executable, "-m", "tests.sdk.serve", "rtour", "rtour", str(port), public_key]
+    command = [sys.executable, "-m", "tests.sdk.serve", *served, str(port), public_key]
     endpoint = Child(command, tmp_path / "endpoint.log", {}, REPOSITORY)
     url = f"http://127.0.0.1:{port}"
 

@@ -18,6 +18,7 @@ from rtour.cli.settings import (
     DEFAULT_ADMIN,
     DEFAULT_INGRESS,
     LOCAL,
+    SHOWN,
     Settings,
     config_home,
     environments,
@@ -26,6 +27,7 @@ from rtour.cli.settings import (
     user_file,
 )
 from rtour.cli.tree import Options, noun, verb
+from rtour.private_files import write_private
 
 app = noun("Environments: the servers you work with, and which one is in use.")
 
@@ -68,8 +70,7 @@ def use_environment(
             exit_code=ExitCode.NOT_FOUND,
         )
     path = config_home(env) / "environment"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{name}\n", "utf-8")
+    write_private(path, f"{name}\n".encode())
     record = {"name": name, "file": str(path)}
     session.emit(item(session.look, [Column("name", "NAME"), Column("file", "FILE")], record))
 
@@ -78,12 +79,12 @@ def use_environment(
     app,
     "add-environment",
     """rtour config add-environment staging --admin-url https://staging:9070
-rtour config add-environment staging --admin-url https://staging:9070 --token secret""",
+rtour config add-environment staging --admin-url https://staging:9070 --token "$(cat token)\"""",
 )
 def add_environment(
     ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME")]
 ) -> None:
-    """Adds an environment to your file: --admin-url, --ingress-url and --token go into it."""
+    """Adds an environment to your file: its URLs, tokens and --ca-file go into it."""
     options = ctx.find_root().obj
     session = session_of(ctx)
     env = session.world.env
@@ -95,11 +96,8 @@ def add_environment(
         )
     lines = _table(name, options)
     path = user_file(env)
-    path.parent.mkdir(parents=True, exist_ok=True)
     before = path.read_text("utf-8") if path.is_file() else ""
-    path.write_text(f"{before.rstrip()}\n\n{lines}".lstrip(), "utf-8")
-    # The file may hold a token.
-    path.chmod(0o600)
+    write_private(path, f"{before.rstrip()}\n\n{lines}".lstrip().encode())
     record = {"name": name, "file": str(path)}
     session.emit(item(session.look, [Column("name", "NAME"), Column("file", "FILE")], record))
 
@@ -119,9 +117,7 @@ def edit(ctx: typer.Context) -> None:
     session = session_of(ctx)
     path = user_file(session.world.env)
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_template(), "utf-8")
-        path.chmod(0o600)
+        write_private(path, _template().encode())
     open_editor(session, path)
     _check(session)
     session.note(f"{path} is in order")
@@ -148,10 +144,10 @@ def _environment(
 
 def _settings(settings: Settings) -> list[Record]:
     rows = []
-    for name in ("environment", "admin_url", "ingress_url", "token"):
+    for name in SHOWN:
         setting = getattr(settings, name)
         value = setting.value
-        if name == "token" and value:
+        if name.endswith("token") and value:
             value = "set"
         rows.append({"setting": name, "value": value, "from": setting.origin})
     return rows
@@ -166,6 +162,8 @@ def _table(name: str, options: Options) -> str:
         "admin_base_url": options.get("admin_url"),
         "ingress_base_url": options.get("ingress_url"),
         "bearer_token": options.get("token"),
+        "ingress_bearer_token": options.get("ingress_token"),
+        "ca_file": options.get("ca_file"),
     }
     # A JSON string is a TOML basic string.
     lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items() if value]

@@ -100,14 +100,15 @@ GLOBAL_OPTIONS = (
     ("-o, --output FORMAT", "table, json, jsonl or text"),
     ("--columns A,B", "only these; --no-headers leaves out the header"),
     ("-e, --environment NAME", "which server (see `rtour config`)"),
-    ("--admin-url, --ingress-url", "where the server is; --token to be let in"),
+    ("--admin-url, --ingress-url", "where the server is"),
+    ("--token, --ingress-token", "to be let in, or RTOUR_AUTH_TOKEN"),
     ("-y, --yes", "do not ask; -q less, -v more on stderr"),
     ("--color WHEN", "auto, always, never; NO_COLOR counts too"),
     ("--time-format FORMAT", "human, iso8601 or rfc2822"),
     ("--table-style STYLE", "compact or borders"),
     ("--no-pager", "do not page tall output (RTOUR_PAGER, PAGER)"),
     ("--connect-timeout MS", "3000; --request-timeout MS, 13000"),
-    ("--insecure-skip-tls-verify", "accept any certificate"),
+    ("--ca-file FILE", "authorities to trust; --insecure-skip-tls-verify"),
 )
 
 EXAMPLES = (

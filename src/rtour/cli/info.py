@@ -11,7 +11,7 @@ from rtour.cli.frontpage import version
 from rtour.cli.output import Block, Fields, Heading, Line, Span, document
 from rtour.cli.paging import chosen
 from rtour.cli.session import Session, session_of
-from rtour.cli.settings import Setting, config_home, state_home
+from rtour.cli.settings import SHOWN, Setting, config_home, state_home
 from rtour.cli.tree import examples
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ def info(ctx: typer.Context) -> None:
 
 def _settings(session: Session) -> dict[str, Any]:
     settings, env = session.settings, session.world.env
-    token = settings.token
-    hidden = Setting("set" if token.value else None, token.origin)
     return {
         "environment": _pair(settings.environment),
         "admin_url": _pair(settings.admin_url),
         "ingress_url": _pair(settings.ingress_url),
-        "token": _pair(hidden),
+        "token": _pair(_hidden(settings.token)),
+        "ingress_token": _pair(_hidden(settings.ingress_token)),
+        "ca_file": _pair(settings.ca_file),
         "user_file": str(settings.user_file),
         "project_file": str(settings.project_file) if settings.project_file else None,
         "config_home": str(config_home(env)),
@@ -72,8 +72,7 @@ def _blocks(record: dict[str, Any]) -> list[Block]:
         low, high = server["admin_api_versions"]
         health = Span("healthy", "green") if server["healthy"] else Span("not healthy", "red")
         state = (f"{server['version']}, ", health, f", admin API {low} to {high}")
-    names = ("environment", "admin_url", "ingress_url", "token")
-    settings = [(name.replace("_", " ").capitalize(), _origin(record[name])) for name in names]
+    settings = [(_label(name), _origin(record[name])) for name in SHOWN]
     paths = ("user_file", "project_file", "state_home")
     return [
         Heading("Server"),
@@ -93,6 +92,15 @@ def _blocks(record: dict[str, Any]) -> list[Block]:
             )
         ),
     ]
+
+
+def _label(name: str) -> str:
+    words = name.replace("_", " ")
+    return f"CA{words[2:]}" if words.startswith("ca ") else words.capitalize()
+
+
+def _hidden(token: Setting) -> Setting:
+    return Setting("set" if token.value else None, token.origin)
 
 
 def _pair(setting: Setting) -> dict[str, str | None]:

@@ -24,7 +24,12 @@ DEFAULT_INGRESS = "http://127.0.0.1:8080"
 PROJECT_FILE = ".rtour.toml"
 ADMIN_VARIABLES = ("RTOUR_ADMIN_URL", "RESTATE_ADMIN_URL")
 INGRESS_VARIABLES = ("RTOUR_INGRESS_URL", "RESTATE_INGRESS_URL")
-TOKEN_VARIABLES = ("RTOUR_AUTH_TOKEN", "RESTATE_AUTH_TOKEN")
+# The last one is the server's own: a shell that starts a server can talk to it.
+TOKEN_VARIABLES = ("RTOUR_AUTH_TOKEN", "RESTATE_AUTH_TOKEN", "RTOUR_ADMIN_TOKEN")
+INGRESS_TOKEN_VARIABLES = ("RTOUR_INGRESS_TOKEN",)
+CA_VARIABLES = ("RTOUR_CA_FILE", "SSL_CERT_FILE")
+# In the order in which they are told; a token is told as being set.
+SHOWN = ("environment", "admin_url", "ingress_url", "token", "ingress_token", "ca_file")
 ADD_ENVIRONMENT = "rtour config add-environment {} --admin-url URL"
 
 
@@ -37,6 +42,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 NO_ADMIN = Setting(DEFAULT_ADMIN, "default")
 NO_INGRESS = Setting(DEFAULT_INGRESS, "default")
+NOT_SET = Setting(None, "not set")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +52,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     admin_url: Setting
     ingress_url: Setting
     token: Setting
+    ingress_token: Setting
+    ca_file: Setting
     user_file: Path
     project_file: Path | None
 
@@ -62,6 +70,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             admin_url=self.admin_url.value or DEFAULT_ADMIN,
             ingress_url=self.ingress_url.value or DEFAULT_INGRESS,
             token=self.token.value,
+            ingress_token=self.ingress_token.value,
+            ca_file=self.ca_file.value,
             connect_timeout_s=options.get("connect_timeout", 3_000) / 1000,
             request_timeout_s=options.get("request_timeout", 13_000) / 1000,
             verify_tls=not options.get("insecure", False),
@@ -94,18 +104,33 @@ def resolve(options: Mapping[str, Any], env: Mapping[str, str], cwd: Path) -> Se
     ingress = setting(
         "ingress_url", "ingress_base_url", INGRESS_VARIABLES, *_host(env, 8080), NO_INGRESS
     )
-    token = setting("token", "bearer_token", TOKEN_VARIABLES, Setting(None, "not set"))
-    # A file that comes with a checkout must not be able to send the user's token elsewhere.
-    if project and admin.origin == str(project) and token.origin != str(project):
-        token = Setting(None, f"withheld: {PROJECT_FILE} chose the server")
+    token = setting("token", "bearer_token", TOKEN_VARIABLES, NOT_SET)
+    ingress_token = setting(
+        "ingress_token", "ingress_bearer_token", INGRESS_TOKEN_VARIABLES, NOT_SET
+    )
+    ca_file = setting("ca_file", "ca_file", CA_VARIABLES, NOT_SET)
+    if project:
+        token = _withheld(token, project, admin)
+        # The admin API tells where the ingress is: whoever chose the one chose the other.
+        ingress_token = _withheld(ingress_token, project, admin, ingress)
     return Settings(
         environment=environment,
         admin_url=_absolute(admin),
         ingress_url=_absolute(ingress),
         token=token,
+        ingress_token=ingress_token,
+        ca_file=ca_file,
         user_file=user_file(env),
         project_file=project,
     )
+
+
+def _withheld(token: Setting, project: Path, *servers: Setting) -> Setting:
+    """A file that comes with a checkout must not be able to send the user's token elsewhere."""
+    chosen = any(server.origin == str(project) for server in servers)
+    if chosen and token.value and token.origin != str(project):
+        return Setting(None, f"withheld: {PROJECT_FILE} chose the server")
+    return token
 
 
 def config_home(env: Mapping[str, str]) -> Path:

@@ -11,6 +11,7 @@ from rtour.cli.settings import state_home
 from rtour.cli.sql import rows_text
 from rtour.cli.wording import plural
 from rtour.errors import RtourError
+from rtour.private_files import make_private
 
 try:
     import readline
@@ -120,7 +121,7 @@ def _prepare(history: Path, tables: dict[str, list[str]]) -> None:
 def _remember(history: Path) -> None:
     if readline is None:
         return
-    history.parent.mkdir(parents=True, exist_ok=True)
-    readline.write_history_file(history)
     # Queries may hold keys and names of customers.
-    history.chmod(0o600)
+    make_private(history)
+    readline.write_history_file(history)
+    make_private(history)  # some libraries replace the file

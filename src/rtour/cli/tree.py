@@ -86,6 +86,10 @@ def _globals(
     admin_url: Annotated[str | None, _option("--admin-url", help="Admin API.")] = None,
     ingress_url: Annotated[str | None, _option("--ingress-url", help="Ingress.")] = None,
     token: Annotated[str | None, _option("--token", help="Bearer token.")] = None,
+    ingress_token: Annotated[
+        str | None, _option("--ingress-token", help="Bearer token of the ingress.")
+    ] = None,
+    ca_file: Annotated[str | None, _option("--ca-file", help="Trusted authorities.")] = None,
     yes: Annotated[bool | None, _option("-y", "--yes", help="Do not ask.")] = None,
     quiet: Annotated[bool | None, _option("-q", "--quiet", help="Errors only.")] = None,
     verbose: Annotated[int, _option("-v", "--verbose", help="More.", count=True)] = 0,

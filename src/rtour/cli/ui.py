@@ -48,9 +48,13 @@ def _serve(session: Session, port: int) -> None:
     """Each page runs this very command, without --web, on the same server."""
     serve = _room("web", "web").serve
     connection = session.settings.connection(session.options)
-    if connection.token:
-        # The page's process finds it where it looks anyway; an argument would show in `ps`.
-        os.environ["RESTATE_AUTH_TOKEN"] = connection.token
+    # The page's process finds them where it looks anyway; an argument would show in `ps`.
+    given = {
+        "RTOUR_AUTH_TOKEN": connection.token,
+        "RTOUR_INGRESS_TOKEN": connection.ingress_token,
+        "RTOUR_CA_FILE": connection.ca_file,
+    }
+    os.environ.update({name: value for name, value in given.items() if value})
     urls = ["--admin-url", connection.admin_url, "--ingress-url", connection.ingress_url]
     serve(shlex.join([sys.executable, "-m", "rtour.cli", "ui", *urls]), port)
 

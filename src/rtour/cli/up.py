@@ -20,6 +20,7 @@ from rtour.cli.session import Session, session_of
 from rtour.cli.settings import Setting, state_home
 from rtour.cli.tree import examples
 from rtour.cli.ui import open_ui
+from rtour.private_files import make_private
 
 READY_WITHIN_S = 20.0
 LOOK_EVERY_S = 0.05
@@ -88,7 +89,7 @@ def _server(session: Session, flags: dict[str, str]) -> Iterator[Path]:
         for name, value in flags.items()
     ]
     log = state_home(session.world.env) / "server.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    make_private(log)
     with log.open("wb") as output:
         child = subprocess.Popen(  # noqa: S603 - this very program
             [sys.executable, "-m", "rtour.cli", "server", *words],

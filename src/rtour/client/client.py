@@ -39,7 +39,13 @@ class Client:
     def reach_ingress(self, url: str) -> None:
         """Takes another ingress, such as the admin API names; before the first call to one."""
         self.connection = msgspec.structs.replace(self.connection, ingress_url=url)
-        self._ingress = Origin(url, self.connection, role="ingress", transport=self._transport)
+        self._ingress = Origin(
+            url,
+            self.connection,
+            role="ingress",
+            token=self.connection.ingress_token,
+            transport=self._transport,
+        )
         self.ingress = Ingress(self._ingress)
 
     async def __aenter__(self) -> Self:

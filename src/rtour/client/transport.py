@@ -17,7 +17,6 @@ from rtour.client.failures import (
     Rejected,
     TimedOut,
     TooLarge,
-    Unauthorized,
     Unreachable,
     by_status,
 )
@@ -36,6 +35,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     admin_url: str = "http://127.0.0.1:9070"
     ingress_url: str = "http://127.0.0.1:8080"
     token: str | None = None
+    ingress_token: str | None = None
+    ca_file: str | None = None
     connect_timeout_s: float = 3.0
     request_timeout_s: float = 13.0
     verify_tls: bool = True
@@ -90,7 +91,7 @@ class Origin:
             base_url=url,
             headers=headers,
             transport=self._transport or transport,
-            verify=_verify(url, self._connection.verify_tls),
+            verify=_verify(url, self._connection),
             trust_env=httpx.URL(url).host not in LOOPBACK,
             timeout=httpx.Timeout(
                 self._connection.request_timeout_s, connect=self._connection.connect_timeout_s
@@ -155,8 +156,9 @@ class Origin:
         message, code = _message(answer)
         kind = by_status(answer.status)
         hint = ""
-        if kind is Unauthorized:
-            hint = "set RESTATE_AUTH_TOKEN, or the token of the environment in use"
+        if answer.status == 401:
+            variable = "RESTATE_AUTH_TOKEN" if self.role == "admin" else "RTOUR_INGRESS_TOKEN"
+            hint = f"set {variable}, or the token of the environment in use"
         return kind(message, code=code, status=answer.status, hint=hint)
 
     async def close(self) -> None:
@@ -202,9 +204,20 @@ def _socket(url: str) -> tuple[str, httpx.AsyncBaseTransport | None]:
     return url, None
 
 
-def _verify(url: str, verify_tls: bool) -> bool:
+def _verify(url: str, connection: Connection) -> ssl.SSLContext | bool:
     # Loading the CA bundle costs 15 ms, and plain HTTP has no use for it.
-    return verify_tls and url.startswith("https:")
+    if not connection.verify_tls or not url.startswith("https:"):
+        return False
+    if connection.ca_file is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=connection.ca_file)
+    except OSError as error:
+        raise Unreachable(
+            f"cannot use the authorities in {connection.ca_file}: {error}",
+            expected="a PEM file of certificates",
+            hint="rtour info shows where the setting comes from",
+        ) from error
 
 
 def _message(answer: Answer) -> tuple[str, str | None]:

@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from rtour.private_files import write_private
+
 T = TypeVar("T")
 KEPT = 500
 
@@ -42,9 +44,7 @@ class History(Generic[T]):
             return
         text = b"\n".join(msgspec.json.encode(each) for each in [*known, value][-KEPT:]) + b"\n"
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             # Requests may hold what only their author should read.
-            self._path.touch(mode=0o600)
-            self._path.write_bytes(text)
+            write_private(self._path, text)
         except OSError:
             return

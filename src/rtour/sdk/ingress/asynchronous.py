@@ -283,12 +283,18 @@ async def create_client(
     headers: Headers = None,
     journal_value_codec: JournalValueCodec | JournalValueCodecProvider | None = None,
     *,
+    token: str | None = None,
     timeout: timedelta | None = None,  # noqa: ASYNC109 - of each request
     retries: Retries | None = None,
 ) -> AsyncIterator[Client]:
-    """A client of the ingress at this URL. Without `timeout`, calls wait as long as it takes."""
+    """A client of the ingress at this URL. Without `timeout`, calls wait as long as it takes.
+
+    `token` is the bearer token that the ingress asks for, if it does.
+    """
     import httpx  # noqa: PLC0415 - optional
 
     limit = httpx.Timeout(timeout.total_seconds() if timeout else None, connect=10)
-    async with httpx.AsyncClient(base_url=ingress, headers=headers, timeout=limit) as http:
+    async with httpx.AsyncClient(
+        base_url=ingress, headers=r.with_token(headers, token), timeout=limit
+    ) as http:
         yield Client(http, retries or Retries(), journal_value_codec)

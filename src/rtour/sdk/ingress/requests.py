@@ -205,6 +205,14 @@ def _headers(
     return all_headers
 
 
+def with_token(headers: Mapping[str, str] | None, token: str | None) -> dict[str, str]:
+    """The headers of all requests; an `authorization` among them stays what it is."""
+    own = dict(headers or {})
+    if token is not None and "authorization" not in {name.lower() for name in own}:
+        own["authorization"] = f"Bearer {token}"
+    return own
+
+
 def _ms(delay: timedelta) -> int:
     return int(delay.total_seconds() * 1000)
 

@@ -225,12 +225,18 @@ def create_sync_client(
     ingress: str,
     headers: Headers = None,
     *,
+    token: str | None = None,
     timeout: timedelta | None = None,
     retries: Retries | None = None,
 ) -> Iterator[SyncClient]:
-    """A client of the ingress at this URL. Without `timeout`, calls wait as long as it takes."""
+    """A client of the ingress at this URL. Without `timeout`, calls wait as long as it takes.
+
+    `token` is the bearer token that the ingress asks for, if it does.
+    """
     import httpx  # noqa: PLC0415 - optional
 
     limit = httpx.Timeout(timeout.total_seconds() if timeout else None, connect=10)
-    with httpx.Client(base_url=ingress, headers=headers, timeout=limit) as http:
+    with httpx.Client(
+        base_url=ingress, headers=r.with_token(headers, token), timeout=limit
+    ) as http:
         yield SyncClient(http, retries or Retries())

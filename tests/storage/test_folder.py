@@ -119,7 +119,7 @@ def test_what_is_no_database_is_called_damaged(folder: Path) -> None:
     folder.mkdir()
     (folder / "rtour.db").write_bytes(b"these bytes are not a database, not at all" * 100)
     for _ in range(2):
-        with pytest.raises(DamagedError, match="Restore it from a backup"):
+        with pytest.raises(DamagedError, match="restore a backup"):
             SqliteStorage(folder)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 from rtour.errors import RtourError
@@ -10,6 +11,17 @@ from rtour.errors import RtourError
 
 class StorageError(RtourError):
     """The stored data cannot be used; the message says why and what to do."""
+
+
+class FolderError(StorageError):
+    """The folder cannot be made, or is not ours to use."""
+
+    def __init__(self, folder: Path, error: OSError) -> None:
+        super().__init__(
+            f"The data folder {folder} cannot be used: {error.strerror or error}"
+            f"{f' ({error.filename})' if error.filename else ''}. It must be a folder that this "
+            "user owns and may write. Give it to this user, or name another data folder."
+        )
 
 
 class FolderInUseError(StorageError):
@@ -42,14 +54,44 @@ class NewerSchemaError(StorageError):
         )
 
 
-class DamagedError(StorageError):
-    """SQLite cannot make sense of the file."""
+class UpgradeRoomError(StorageError):
+    """An upgrade keeps a copy of the file, for which there is no room."""
+
+    def __init__(self, path: Path, needed: int, free: int) -> None:
+        super().__init__(
+            f"{path} is of an earlier rtour and would be upgraded, which needs "
+            f"{_megabytes(needed)} beside it for a copy and the log; {_megabytes(free)} are free. "
+            "Make room, then start the server again; nothing was changed."
+        )
+
+
+class CopyRoomError(StorageError):
+    """A copy could not be written."""
 
     def __init__(self, path: Path, reason: object) -> None:
         super().__init__(
-            f"{path} is damaged: {reason}. Restore it from a backup, or save what is readable with "
-            f"`sqlite3 {path} .recover` and start the server with another data folder."
+            f"Writing {path} failed: {reason}. What was written of it is removed again. "
+            "See to the disk (space, permissions), or name another place."
         )
+
+
+class DamagedError(StorageError):
+    """The file does not hold what was written to it."""
+
+    def __init__(self, path: Path, reason: object) -> None:
+        self.reason = str(reason)
+        super().__init__(
+            f"{path} is damaged: {reason}. Stop the server and restore a backup (`rtour restore`), "
+            f"or save what is readable with `sqlite3 {path} .recover` and start the server with "
+            "another data folder. `rtour doctor --data` lists all damage."
+        )
+
+
+class RowDamagedError(DamagedError):
+    """One row is not what was written."""
+
+    def __init__(self, path: Path, table: str, key: Sequence[object]) -> None:
+        super().__init__(path, row_damage(table, key))
 
 
 class WriteFailedError(StorageError):
@@ -62,10 +104,44 @@ class WriteFailedError(StorageError):
         )
 
 
-_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_KEY_MAX = 60
 
 
-def explained(path: Path, error: sqlite3.DatabaseError) -> Exception:
-    """The error that SQLite raised, as damage to the file if that is what it means."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return DamagedError(path, error) if code in _DAMAGE else error
+def row_damage(table: str, key: Sequence[object]) -> str:
+    """Which row does not match its sum; `key` is how it is found."""
+    words = ", ".join(_shown(part) for part in key)
+    return f"a row of the table {table} does not match its checksum ({words})"
+
+
+def _shown(part: object) -> str:
+    text = part.decode("utf-8", "replace") if isinstance(part, bytes) else str(part)
+    return text if len(text) <= _KEY_MAX else f"{text[:_KEY_MAX]}…"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
+
+
+READ_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading a file may raise: SQLite's errors, and Python's about text that is none."""
+
+
+def explained(path: Path, error: Exception) -> Exception:
+    """One of `READ_ERRORS`, as damage to the file if that is what it means.
+
+    Our statements are constants: where they have an error, it is the file's tables that changed.
+    An error without a code is Python's, about text that is none.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return DamagedError(path, f"text in it is not text: {error}")
+    if _is_damage(error):
+        return DamagedError(path, error)
+    return error
+
+
+def _is_damage(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return type(error) is sqlite3.OperationalError if code is None else code & 0xFF in _DAMAGE

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from rtour.storage.failures import FolderInUseError
+from rtour.storage.failures import FolderError, FolderInUseError
 
 if sys.platform == "win32":
     import msvcrt
@@ -22,6 +22,9 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+DATABASE = "rtour.db"
+
+
 class Folder:
     """An existing data folder that is ours until `release`.
 
@@ -29,12 +32,15 @@ class Folder:
     """
 
     def __init__(self, path: Path) -> None:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.chmod(0o700)
         self.path = path
-        self.database = path / "rtour.db"
+        self.database = path / DATABASE
         lock = path / "lock"
-        self._descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.chmod(0o700)
+            self._descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise FolderError(path, error) from error
         try:
             _try_lock(self._descriptor)
         except OSError as error:
@@ -43,9 +49,14 @@ class Folder:
         os.ftruncate(self._descriptor, 0)
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         os.write(self._descriptor, f"{os.getpid()}\n".encode())
-        # SQLite gives -wal and -shm the permissions of the database.
-        os.close(os.open(self.database, os.O_RDWR | os.O_CREAT, 0o600))
-        self.database.chmod(0o600)
+
+    def make_database(self) -> None:
+        """Make the file if it is not there; SQLite gives -wal and -shm its permissions."""
+        try:
+            os.close(os.open(self.database, os.O_RDWR | os.O_CREAT, 0o600))
+            self.database.chmod(0o600)
+        except OSError as error:
+            raise FolderError(self.path, error) from error
 
     def release(self) -> None:
         os.close(self._descriptor)

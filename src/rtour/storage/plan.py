@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rtour.storage import rows
+from rtour.engine.model import Invocation
+from rtour.storage import rows, sums
 from rtour.storage.batch import UNSET, Batch, ObjectChanges
 from rtour.storage.rows import ABSENT, Row
 
@@ -20,6 +21,11 @@ def _mark(column: str) -> str:
 
 
 def _insert(table: str, columns: tuple[str, ...], verb: str = "INSERT") -> str:
+    """The statement for rows that have their sum behind them."""
+    return _statement(table, (*columns, "sum"), verb)
+
+
+def _statement(table: str, columns: tuple[str, ...], verb: str = "INSERT") -> str:
     marks = ", ".join(map(_mark, columns))
     return f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({marks})"
 
@@ -27,9 +33,10 @@ def _insert(table: str, columns: tuple[str, ...], verb: str = "INSERT") -> str:
 FORGET_INVOCATION = "DELETE FROM invocation WHERE number = ?"
 FORGET_JOURNAL = "DELETE FROM journal WHERE number = ?"
 FORGET_EVENTS = "DELETE FROM event WHERE number = ?"
-INSERT_INVOCATION = _insert("invocation", (*rows.BORN_COLUMNS, *rows.GROWN_COLUMNS))
+_GROWN = (*rows.GROWN_COLUMNS, "grown_sum")
+INSERT_INVOCATION = _statement("invocation", (*rows.BORN_COLUMNS, "born_sum", *_GROWN))
 UPDATE_INVOCATION = (
-    f"UPDATE invocation SET {', '.join(f'{name} = {_mark(name)}' for name in rows.GROWN_COLUMNS)} "  # noqa: S608
+    f"UPDATE invocation SET {', '.join(f'{name} = {_mark(name)}' for name in _GROWN)} "  # noqa: S608
     "WHERE number = ?"
 )
 INSERT_ENTRY = _insert("journal", ("number", *rows.ENTRY_COLUMNS))
@@ -43,12 +50,13 @@ PUT_STATE = _insert("state", ("service", "key", "name", "value"), "REPLACE")
 DELETE_STATE = "DELETE FROM state WHERE service = ? AND key = ? AND name = ?"
 CLEAR_PROMISES = "DELETE FROM promise WHERE service = ? AND key = ?"
 PUT_PROMISE = _insert("promise", ("service", "key", "name", *rows.PROMISE_COLUMNS), "REPLACE")
-_TIMER = ("at", "number", "completion_id", "kind", "invocation_id")
-PUT_TIMER = _insert("timer", _TIMER, "REPLACE")
-DELETE_TIMER = f"DELETE FROM timer WHERE {' AND '.join(f'{name} = ?' for name in _TIMER)}"  # noqa: S608
+PUT_TIMER = _insert("timer", rows.TIMER_COLUMNS, "REPLACE")
+DELETE_TIMER = (
+    f"DELETE FROM timer WHERE {' AND '.join(f'{name} = ?' for name in rows.TIMER_COLUMNS)}"  # noqa: S608
+)
 PUT_DOCUMENT = _insert("document", ("kind", "id", "json"), "REPLACE")
 DELETE_DOCUMENT = "DELETE FROM document WHERE kind = ? AND id = ?"
-SET_PLACE = "UPDATE meta SET last_sequence = ?, last_at = ?"
+SET_PLACE = "UPDATE meta SET last_sequence = ?, last_at = ?, sum = ?"
 
 
 def plan(batch: Batch) -> list[Step]:
@@ -60,8 +68,12 @@ def plan(batch: Batch) -> list[Step]:
         steps += _timers(batch)
     if batch.documents:
         steps += _documents(batch)
-    steps.append((SET_PLACE, [(batch.sequence, batch.at)]))
+    steps.append((SET_PLACE, [_summed((batch.sequence, batch.at))]))
     return [step for step in steps if step[1]]
+
+
+def _summed(row: Row) -> Row:
+    return (*row, sums.of(row))
 
 
 def _invocations(batch: Batch) -> Iterator[Step]:
@@ -72,12 +84,17 @@ def _invocations(batch: Batch) -> Iterator[Step]:
         if invocation is None:
             continue
         if invocation.number > base:
-            new.append(rows.born(invocation) + rows.grown(invocation))
+            new.append(_summed(rows.born(invocation)) + _grown(invocation))
         else:
-            changed.append((*rows.grown(invocation), invocation.number))
+            changed.append((*_grown(invocation), invocation.number))
     yield FORGET_INVOCATION, [(number,) for number in batch.forgotten]
     yield INSERT_INVOCATION, new
     yield UPDATE_INVOCATION, changed
+
+
+def _grown(invocation: Invocation) -> Row:
+    row = rows.grown(invocation)
+    return (*row, sums.of((invocation.number, *row)))
 
 
 def _journals(batch: Batch) -> Iterator[Step]:
@@ -87,8 +104,8 @@ def _journals(batch: Batch) -> Iterator[Step]:
     for number, changes in batch.journals.items():
         if changes.dropped:
             dropped.append((number,))
-        entries += [(number, *rows.entry(entry)) for entry in changes.entries]
-        events += [(number, *rows.event(event)) for event in changes.events]
+        entries += [_summed((number, *rows.entry(entry))) for entry in changes.entries]
+        events += [_summed((number, *rows.event(event))) for event in changes.events]
     yield FORGET_JOURNAL, dropped
     yield FORGET_EVENTS, dropped
     yield INSERT_ENTRY, entries
@@ -102,7 +119,7 @@ def _objects(batch: Batch) -> Iterator[Step]:
         if changes.lock is None:
             freed.append(name)
         elif changes.lock is not UNSET:
-            held.append((*name, changes.lock))
+            held.append(_summed((*name, changes.lock)))
     yield DELETE_LOCK, freed
     yield PUT_LOCK, held
     changed = list(batch.objects.items())
@@ -119,7 +136,7 @@ def _inboxes(changed: list[tuple[tuple[str, str], ObjectChanges]]) -> Iterator[S
             if item is None:
                 deleted.append((*name, sequence))
             else:
-                put.append((*name, *rows.inbox_item(item)))
+                put.append(_summed((*name, *rows.inbox_item(item))))
     yield DELETE_INBOX, deleted
     yield PUT_INBOX, put
 
@@ -132,7 +149,7 @@ def _states(changed: list[tuple[tuple[str, str], ObjectChanges]]) -> Iterator[St
             if value is None:
                 deleted.append((*name, bytearray(key)))
             else:
-                put.append((*name, bytearray(key), bytearray(value)))
+                put.append(_summed((*name, bytearray(key), bytearray(value))))
     yield CLEAR_STATE, [name for name, changes in changed if changes.state_cleared]
     yield PUT_STATE, put
     yield DELETE_STATE, deleted
@@ -143,7 +160,7 @@ def _promises(changed: list[tuple[tuple[str, str], ObjectChanges]]) -> Iterator[
     yield (
         PUT_PROMISE,
         [
-            (*name, key, *rows.promise(promise))
+            _summed((*name, key, *rows.promise(promise)))
             for name, changes in changed
             for key, promise in changes.promises.items()
         ],
@@ -152,7 +169,8 @@ def _promises(changed: list[tuple[tuple[str, str], ObjectChanges]]) -> Iterator[
 
 def _timers(batch: Batch) -> Iterator[Step]:
     yield DELETE_TIMER, [rows.timer(timer) for timer, kept in batch.timers.items() if not kept]
-    yield PUT_TIMER, [rows.timer(timer) for timer, kept in batch.timers.items() if kept]
+    put = [_summed(rows.timer(timer)) for timer, kept in batch.timers.items() if kept]
+    yield PUT_TIMER, put
 
 
 def _documents(batch: Batch) -> Iterator[Step]:
@@ -162,6 +180,6 @@ def _documents(batch: Batch) -> Iterator[Step]:
         if json is None:
             deleted.append((kind._value_, id_))
         else:
-            put.append((kind._value_, id_, json.decode()))
+            put.append(_summed((kind._value_, id_, json.decode())))
     yield DELETE_DOCUMENT, deleted
     yield PUT_DOCUMENT, put

@@ -136,6 +136,7 @@ NULLABLE = frozenset(
 
 ENTRY_COLUMNS = ("idx", "type", "appended_at", "callee", "raw")
 PROMISE_COLUMNS = ("waiters", *RESULT_COLUMNS)
+TIMER_COLUMNS = ("at", "number", "completion_id", "kind", "invocation_id")
 
 
 def _text(value: object) -> str:
@@ -331,7 +332,7 @@ def read_promise(row: Row) -> Promise:
 
 
 def timer(value: Timer) -> Row:
-    """at, number, completion_id, kind, invocation_id."""
+    """`TIMER_COLUMNS` of the timer."""
     return (value.at, value.number, value.completion_id, value.kind._value_, value.invocation_id)
 
 

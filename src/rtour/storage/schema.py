@@ -22,7 +22,9 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from rtour.storage.failures import ForeignFileError, NewerSchemaError
+from rtour.storage import sums
+from rtour.storage.failures import DamagedError, ForeignFileError, NewerSchemaError
+from rtour.storage.sums import SUMS
 
 APPLICATION_ID = 0x72544F52  # "rTOR", at offset 68 of the file: `file` and SQLite tools show it
 
@@ -173,27 +175,62 @@ def m001_first_tables(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_first_tables,)
+def m002_sums(connection: sqlite3.Connection) -> None:
+    """Every row has a checksum, and so has the schema."""
+    for kind in SUMS:
+        connection.execute(
+            f"ALTER TABLE {kind.table} ADD COLUMN {kind.column} INTEGER NOT NULL DEFAULT 0"
+        )
+    connection.execute("ALTER TABLE meta ADD COLUMN schema_sum INTEGER NOT NULL DEFAULT 0")
+    for kind in SUMS:
+        connection.execute(
+            f"UPDATE {kind.table} SET {kind.column} = row_sum({', '.join(kind.columns)})"  # noqa: S608
+        )
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_first_tables, m002_sums)
 """In order, for ever: a released migration is never edited, only followed by another."""
 
+NEWEST = len(MIGRATIONS)
 
-def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring the file to the newest schema, all or nothing; refuse what we must not touch."""
+_OURS = sorted({kind.table for kind in SUMS})
+
+
+def schema_sum(connection: sqlite3.Connection) -> int:
+    """The sum of how our tables and their indexes are defined; what others add is theirs."""
+    names = (*_OURS, "invocation_live", "invocation_expiry", "invocation_created", "event_number")
+    marks = ", ".join("?" * len(names))
+    query = f"SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name IN ({marks})"  # noqa: S608
+    found = connection.execute(f"{query} ORDER BY name", names).fetchall()
+    return sums.of_read(*[value for row in found for value in row])
+
+
+def found_version(connection: sqlite3.Connection, path: Path) -> int:
+    """The file's schema version, 0 if it is empty. Refuses what is not ours or newer."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if application != APPLICATION_ID and (tables or version or application):
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    if application != APPLICATION_ID and (names or version or application):
+        if names.issuperset(_OURS):
+            raise DamagedError(path, "its header does not say that it is rtour's")
         raise ForeignFileError(path)
-    if version > len(MIGRATIONS):
-        raise NewerSchemaError(path, version, len(MIGRATIONS))
-    if version == len(MIGRATIONS):
-        return
+    if version > NEWEST:
+        raise NewerSchemaError(path, version, NEWEST)
+    if application == APPLICATION_ID and not (version and names.issuperset(_OURS)):
+        raise DamagedError(path, f"it has schema version {version} and not all of its tables")
+    return int(version)
+
+
+def migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Bring the file from a version to the newest schema, all or nothing."""
+    sums.register(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:
         for migration in MIGRATIONS[version:]:
             migration(connection)
+        connection.execute("UPDATE meta SET schema_sum = ?", (schema_sum(connection),))
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute(f"PRAGMA user_version = {NEWEST}")
     except BaseException:
         connection.execute("ROLLBACK")
         raise

@@ -7,7 +7,6 @@ the two together.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,22 +18,22 @@ from rtour.engine.model import Entry, Invocation, Timer
 from rtour.engine.view import View
 from rtour.storage import Recovered
 from rtour.storage.cache import Cache
-from rtour.storage.failures import WriteFailedError, explained
+from rtour.storage.failures import READ_ERRORS, WriteFailedError, explained
 from rtour.storage.folder import Folder
+from rtour.storage.opening import connect, open_database
 from rtour.storage.reader import Reader
-from rtour.storage.schema import migrate
 from rtour.storage.settings import SqliteSettings
 from rtour.storage.working import WorkingSet
-from rtour.storage.writer import Writer, fold_in
+from rtour.storage.writer import Writer
 
 Done = Callable[[BaseException | None], None]
 
-# After a burst the log file shrinks to this when it starts over.
-_LOG_BYTES = 64 * 1024 * 1024
-
 
 class SqliteStorage:
-    """`Storage` over the file `rtour.db` in a folder that no other server uses."""
+    """`Storage` over the file `rtour.db` in a folder that no other server uses.
+
+    `checked` says whether all of the file was checked on the way, or only what holds it together.
+    """
 
     def __init__(self, folder: Path, settings: SqliteSettings | None = None) -> None:
         settings = settings or SqliteSettings()
@@ -42,14 +41,13 @@ class SqliteStorage:
         self.path = self._folder.database
         self._failure: BaseException | None = None
         try:
-            writer = _connect(self.path, settings, settings.page_cache_kib)
-            migrate(writer, self.path)
-            fold_in(writer)
-            reader = _connect(self.path, settings, settings.page_cache_kib // 4)
-            checkpoints = _connect(self.path, settings, settings.page_cache_kib // 4)
+            self._folder.make_database()
+            writer, self.checked = open_database(self.path, settings)
+            reader = connect(self.path, settings, settings.page_cache_kib // 4)
+            checkpoints = connect(self.path, settings, settings.page_cache_kib // 4)
             self._reader = Reader(reader, self.path)
             sequence, self._last_at = self._reader.place()
-        except sqlite3.DatabaseError as error:
+        except READ_ERRORS as error:
             self._folder.release()
             raise explained(self.path, error) from error
         except BaseException:
@@ -135,21 +133,3 @@ class EphemeralStorage(SqliteStorage):
     def close(self) -> None:
         super().close()
         self._temporary.cleanup()
-
-
-def _connect(path: Path, settings: SqliteSettings, cache_kib: int) -> sqlite3.Connection:
-    """A connection that our threads may hand to each other; transactions are begun by hand."""
-    connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, cached_statements=64
-    )
-    for pragma in (
-        "journal_mode = WAL",
-        f"synchronous = {'FULL' if settings.sync else 'OFF'}",
-        f"cache_size = -{cache_kib}",
-        f"journal_size_limit = {_LOG_BYTES}",
-        "wal_autocheckpoint = 0",  # the writer's business
-        "secure_delete = OFF",  # some builds overwrite what is deleted, at the hot path's cost
-        "temp_store = MEMORY",
-    ):
-        connection.execute(f"PRAGMA {pragma}").fetchall()
-    return connection

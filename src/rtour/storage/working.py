@@ -83,11 +83,25 @@ class WorkingSet:
         if cached is not MISSING:
             return cached[first:border]  # type: ignore[no-any-return]
         entries = self._reader.entries(number, first)
+        expected = invocation.journal_length if border is None else border
+        if first + len(entries) < expected and first < expected:
+            self._refuse_gap(invocation, border)
         if border is not None:
             del entries[max(0, border - first) :]
         if first == 0 and invocation.status is not Status.COMPLETED:
             self._cache.put(number, list(entries), _journal_size(entries))
         return entries
+
+    def _refuse_gap(self, invocation: Invocation, border: int | None) -> None:
+        """The file has less of a journal than it should, unless that was dropped meanwhile."""
+        now = self.invocation(invocation.id)
+        dropped = (
+            now is None
+            or now.number != invocation.number
+            or now.journal_length < invocation.journal_length
+        )
+        if border is not None or not dropped:
+            raise self._reader.damaged("journal", (invocation.number, "the end is missing"))
 
     def lock(self, service: str, key: str) -> str | None:
         for changes in self._changes((service, key)):

@@ -19,7 +19,8 @@ from types import CodeType, FunctionType
 
 import msgspec
 
-from tests.simulation.planted import MUTANTS, Mutant
+from tests.simulation.plant import Mutant
+from tests.simulation.planted import MUTANTS
 from tests.simulation.world import simulate
 
 SEEDS = 60

@@ -2,22 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-import msgspec
-
-Disk = Literal["memory", "sqlite"]
-
-
-class Mutant(msgspec.Struct, frozen=True):
-    """A bug in the function `where` (`module:Class.name`); `disk` is what it takes to show."""
-
-    name: str
-    where: str
-    sound: str
-    bug: str
-    disk: Disk = "memory"
-
+from tests.simulation.plant import Mutant
+from tests.simulation.planted_storage import DAMAGE, STORAGE
 
 _PROCESSOR = "rtour.server.processor:Processor."
 _LIFECYCLE = "rtour.engine.lifecycle:"
@@ -269,91 +255,4 @@ TIME_AND_RECOVERY = (
     ),
 )
 
-STORAGE = (
-    Mutant(
-        "a failed commit is taken for done",
-        "rtour.storage.writer:Writer._transact",
-        "return error",
-        "return None",
-        "sqlite",
-    ),
-    Mutant(
-        "deletions of timers do not reach the file",
-        "rtour.storage.batch:_delete_timer",
-        "if change.timer.number > batch.base:",
-        "if True:",
-        "sqlite",
-    ),
-    Mutant(
-        "an invocation is deleted only from memory",
-        "rtour.storage.batch:_delete_invocation",
-        "batch.forgotten.append(change.number)",
-        "pass",
-        "sqlite",
-    ),
-    Mutant(
-        "a journal is dropped only from memory",
-        "rtour.storage.batch:Batch.drop_journal",
-        "self.journals[number] = JournalChanges(dropped=True)",
-        "pass",
-        "sqlite",
-    ),
-    Mutant(
-        "the cache keeps the holder of a lock before",
-        "rtour.storage.working:_remember_object",
-        "if changes.lock is not UNSET:",
-        "if False:",
-        "sqlite",
-    ),
-    Mutant(
-        "the cache believes a queue is empty still",
-        "rtour.storage.working:_remember_object",
-        "if changes.inbox:",
-        "if False:",
-        "sqlite",
-    ),
-    Mutant(
-        "the cache keeps state as it was",
-        "rtour.storage.working:_remember_object",
-        "if changes.state or changes.state_cleared:",
-        "if changes.state_cleared:",
-        "sqlite",
-    ),
-    Mutant(
-        "the cache learns only one entry of a batch",
-        "rtour.storage.working:_remember_entries",
-        "cached += entries",
-        "cached += entries[:1]",
-        "sqlite",
-    ),
-    Mutant(
-        "freed locks stay in the file",
-        "rtour.storage.plan:_objects",
-        "freed.append(name)",
-        "pass",
-        "sqlite",
-    ),
-    Mutant(
-        "queues are not written",
-        "rtour.storage.plan:_inboxes",
-        "yield PUT_INBOX, put",
-        "yield PUT_INBOX, put[1:]",
-        "sqlite",
-    ),
-    Mutant(
-        "a restart finds all but the first of what ran",
-        "rtour.storage.sqlite:SqliteStorage.recover",
-        "self._reader.running()",
-        "self._reader.running()[1:]",
-        "sqlite",
-    ),
-    Mutant(
-        "what a suspended invocation waits for is not written",
-        "rtour.storage.rows:grown",
-        "ABSENT if awaiting is None else _text(awaiting)",
-        "ABSENT",
-        "sqlite",
-    ),
-)
-
-MUTANTS = (*PROCESSOR, *ENGINE, *INVOKER, *TIME_AND_RECOVERY, *STORAGE)
+MUTANTS = (*PROCESSOR, *ENGINE, *INVOKER, *TIME_AND_RECOVERY, *STORAGE, *DAMAGE)

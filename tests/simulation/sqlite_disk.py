@@ -2,7 +2,8 @@
 
 A crash leaves the files as a power cut may: all that was synced, and of the commit under way some
 beginning, perhaps with a page missing in its middle. The next life opens those files. What it finds
-must be what the shadow in memory holds: every commit that was acknowledged, none in halves.
+must be what the shadow in memory holds: every commit that was acknowledged, none in halves. And in
+a copy that is damaged on top it must find the damage.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import functools
 import sqlite3
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from random import Random
@@ -22,6 +25,7 @@ from rtour.storage import Recovered
 from rtour.storage.memory import Tables
 from rtour.storage.settings import CommitIn, SqliteSettings
 from rtour.storage.sqlite import SqliteStorage
+from tests.simulation import rot
 from tests.simulation.disk import Disk, Done, Host, SimulatedStorage
 from tests.simulation.invariants import Watch
 
@@ -59,6 +63,7 @@ class SqliteDisk(Disk):
     def storage(self) -> SqliteSimulatedStorage:
         self._lives += 1
         folder = self._root / str(self._lives)
+        self._rot()
         folder.mkdir()
         for name, content in self.left.items():
             (folder / name).write_bytes(content)
@@ -67,6 +72,18 @@ class SqliteDisk(Disk):
         if different:
             self.host.fail(f"the file holds what was committed: {different[:3]}")
         return SqliteSimulatedStorage(self, real)
+
+    def _rot(self) -> None:
+        """A copy of what the last life left is damaged; that must not go unsaid."""
+        if not self.left:
+            return
+        # Dice of its own: the world is the same with damage and without.
+        random = Random(f"{zlib.crc32(self.left['rtour.db'])} {self._lives}")
+        folder = self._root / f"{self._lives}-rotten"
+        compared = functools.partial(differences, tables=self.durable)
+        wrong = rot.served(self.left, folder, SETTINGS, compared, random)
+        if wrong:
+            self.host.fail(f"no damage goes unsaid: {wrong[:3]}")
 
 
 class SqliteSimulatedStorage(SimulatedStorage):

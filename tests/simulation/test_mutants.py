@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.mutants import SEEDS, hunt, hunts, planted, table
-from tests.simulation.planted import MUTANTS, Mutant
+from tests.simulation.plant import Mutant
+from tests.simulation.planted import MUTANTS
 
 NAMES = [mutant.name for mutant in MUTANTS]
 QUICK = [

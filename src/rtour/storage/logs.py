@@ -24,6 +24,7 @@ _HEADER = 32
 _FRAME = struct.Struct(">4xIQ")  # page number, pages after a commit or 0, both salts
 _FRAME_BYTES = 24
 _SALTS_AT = 16
+_SUM_AT = 24
 _PAGE_SIZE_AT = 16  # of the database's header
 _READ_AT = 16  # of the -shm file
 # Salts that differ in so few bits are the same, with damage: one of them is random.
@@ -59,12 +60,11 @@ def unread(database: Path) -> Unread:
 
 def _judge(content: mmap.mmap, page_bytes: int, read: int) -> Unread:
     frames = list(_frames(content, page_bytes))
-    (header,) = struct.unpack_from(">Q", content, _SALTS_AT)
-    ours = _belonging(frames, header)
-    left = [position for position in ours if position >= read]
+    salts = _salts(content[:_HEADER], frames)
+    left = [at for at, frame in enumerate(frames) if at >= read and _near(frame.salts, salts)]
     if not left:
         return Unread.NOTHING
-    commits = [position for position in left if frames[position].commits]
+    commits = [at for at in left if frames[at].commits]
     arrived = bool(commits) and left[-1] > commits[0]
     return Unread.COMMITS if arrived else Unread.UNFINISHED
 
@@ -77,14 +77,21 @@ def _frames(content: mmap.mmap, page_bytes: int) -> Iterator[_Frame]:
         yield _Frame(pages != 0, salts)
 
 
-def _belonging(frames: list[_Frame], header: int) -> list[int]:
-    """Where the log's own frames are, not those of its lives before.
+def _salts(header: bytes, frames: list[_Frame]) -> int:
+    """The log's own, not those of its lives before. A damaged header is no witness."""
+    if _is_sound(header) or not frames:
+        return int.from_bytes(header[_SALTS_AT : _SALTS_AT + 8], "big")
+    return frames[0].salts
 
-    Should the header be damaged, the first frames know the salts.
-    """
-    candidates = {header, *(frame.salts for frame in frames[:2])}
-    found = [[at for at, frame in enumerate(frames) if _near(frame.salts, c)] for c in candidates]
-    return max(found, key=len)
+
+def _is_sound(header: bytes) -> bool:
+    """Whether the header's last eight bytes are the checksum of the others."""
+    order = ">" if header[3] & 1 else "<"  # the last bit of the magic number
+    first = second = 0
+    for one, other in struct.iter_unpack(f"{order}II", header[:_SUM_AT]):
+        first = (first + one + second) & 0xFFFFFFFF
+        second = (second + other + first) & 0xFFFFFFFF
+    return struct.unpack(">II", header[_SUM_AT:]) == (first, second)
 
 
 def _near(one: int, other: int) -> bool:

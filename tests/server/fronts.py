@@ -13,13 +13,20 @@ from rtour.server.web import Reply, Request
 
 LIMITS = FrontLimits(
     body_bytes_max=1000,
-    bodies_bytes_max=4000,
+    requests_bytes_max=8000,
     head_bytes_max=2000,
     head_timeout_s=0.05,
     body_idle_timeout_s=0.05,
     linger_timeout_s=0.05,
 )
-PATIENT = FrontLimits(body_bytes_max=1000, bodies_bytes_max=4000, head_bytes_max=2000)
+PATIENT = FrontLimits(
+    body_bytes_max=1000,
+    requests_bytes_max=5000,
+    kept_for_small_bytes=600,
+    small_bytes_max=200,
+    head_bytes_max=2000,
+)
+BIG = b"x" * (8 << 20)
 
 
 class EchoApp:
@@ -35,6 +42,8 @@ class EchoApp:
         self.requests.append(request)
         if request.path == "/boom":
             raise RuntimeError("a bug")
+        if request.path == "/big":
+            return Reply(200, [], BIG)
         if request.path == "/470":
             return Reply(470, [(b"x-a", b"b")], b"not yet")
         if request.path == "/stream":
@@ -73,7 +82,7 @@ async def served(limits: FrontLimits = PATIENT) -> AsyncIterator[tuple[EchoApp, 
     finally:
         await front.close(grace_s=0)
     assert front.connections == 0
-    assert front.shared.bodies.take(limits.bodies_bytes_max), "bytes of bodies were lost"
+    assert front.shared.budget.left == limits.requests_bytes_max, "bytes of requests were lost"
 
 
 async def exchange(front: Front, *parts: bytes) -> bytes:

@@ -72,7 +72,7 @@ class Rig:
         self.processor = Processor(
             self.storage, clock, self._dispatch, on_defect=self._fail, on_fatal=self._fail
         )
-        self.catching_up: Callable[[], Awaitable[object]] = self.processor.caught_up
+        self.making_room: Callable[[], Awaitable[object]] = self.processor.room
         self.requests = Requests(self.processor.propose, first_id=1)
         self.invoker = Invoker(self, self, Random(1), InvokerLimits(concurrent))
         self.timers = Timers(self.storage.timers_after, self.processor.propose, clock)
@@ -86,8 +86,8 @@ class Rig:
     def propose(self, command: Command, /) -> None:
         self.processor.propose(command)
 
-    async def caught_up(self) -> None:
-        await self.catching_up()
+    async def room(self) -> None:
+        await self.making_room()
 
     def sign(self, _path: str, _key: str | None, /) -> tuple[tuple[str, str], ...]:
         return ()

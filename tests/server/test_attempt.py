@@ -569,9 +569,8 @@ def test_a_service_faster_than_the_disk_waits_for_it() -> None:
     """What it sends is not read while too much of what it sent is not durable."""
 
     async def scenario(rig: Rig) -> None:
-        rig.limits = replace(rig.limits, unstored_bytes_max=100)
         durable = asyncio.Event()
-        rig.catching_up = durable.wait
+        rig.making_room = durable.wait
         id_, answer = rig.invoke(counter())
         attempt = await rig.attempt()
         attempt.say(m.SetState(b"a", b"x" * 60))

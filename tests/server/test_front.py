@@ -10,7 +10,7 @@ import pytest
 
 from rtour.server.front import Front, FrontError, FrontLimits
 from rtour.server.web import Reply, Request
-from tests.server.fronts import EchoApp, client, exchange, post, served
+from tests.server.fronts import BIG, PATIENT, EchoApp, client, exchange, post, served
 
 
 @pytest.mark.parametrize("http2", [False, True])
@@ -65,17 +65,57 @@ async def test_body_too_large(http2: bool) -> None:
         assert len(app.requests) == 1
 
 
-async def test_all_bodies_together_have_a_limit() -> None:
-    """More bodies at once than the server may hold are 503, and room comes back."""
+async def test_all_requests_together_have_a_limit() -> None:
+    """A large request too many is told to come back, a small one is not; room comes back."""
     async with served() as (app, front), client(front, http2=True) as http:
         loop = asyncio.get_running_loop()
         body = b"x" * 1000
         held = [loop.create_task(exchange(front, post(body, path=b"/wait"))) for _ in range(4)]
         await app.until_waiting(4)
-        assert (await http.post("/", content=body)).status_code == 503
+        refused = await http.post("/", content=body)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+        assert (await http.post("/", content=b"small")).status_code == 200
         app.gate.set()
         assert all([(await one).startswith(b"HTTP/1.1 200") for one in held])
         assert (await http.post("/", content=body)).status_code == 200
+
+
+@pytest.mark.parametrize("http2", [False, True])
+async def test_bodies_that_are_taken_do_not_count(http2: bool) -> None:
+    """A call that waits for hours holds nothing of the limit: its body is the server's by then."""
+    taken: list[bytes] = []
+    async with served() as (app, front), client(front, http2=http2) as http:
+
+        async def take(request: Request) -> Reply:
+            taken.append(request.take_body())
+            return await app(request)
+
+        front.shared.app = take
+        loop = asyncio.get_running_loop()
+        waiting = []
+        for count in range(1, 10):
+            waiting.append(loop.create_task(http.post("/wait", content=b"x" * 1000)))
+            await app.until_waiting(count)
+        assert front.shared.budget.left == PATIENT.requests_bytes_max
+        app.gate.set()
+        assert {(await one).status_code for one in waiting} == {200}
+    assert taken == [b"x" * 1000] * 9
+
+
+async def test_who_does_not_read_gets_no_more_answers() -> None:
+    """A pipeline's next request begins when the reply before it has left."""
+    async with served() as (app, front):
+        reader, writer = await asyncio.open_connection(*front.address)
+        writer.write(post(b"", path=b"/big", close=False) * 5)
+        async with client(front, http2=False) as other:  # turns of the loop pass, for others
+            for _ in range(10):
+                assert (await other.get("/")).status_code == 200
+        big = [request for request in app.requests if request.path == "/big"]
+        assert len(big) == 1
+        for _ in range(5):
+            await reader.readuntil(b"\r\n\r\n")
+            assert await reader.readexactly(len(BIG)) == BIG
+        writer.close()
 
 
 async def test_connections_have_a_limit() -> None:

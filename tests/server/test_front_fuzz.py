@@ -18,7 +18,7 @@ from tests.server.fronts import EchoApp, post
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 CHUNKED = b"POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
-LIMITS = FrontLimits(body_bytes_max=100, bodies_bytes_max=300, head_bytes_max=400)
+LIMITS = FrontLimits(body_bytes_max=100, requests_bytes_max=3000, head_bytes_max=400)
 
 
 class Sink(asyncio.Transport):
@@ -76,7 +76,7 @@ def feed(make: Connection, pieces: list[bytes]) -> bytes:
         for _ in range(3):
             await asyncio.sleep(0)
         assert failures == []
-        assert shared.bodies.take(LIMITS.bodies_bytes_max), "bytes of bodies were lost"
+        assert shared.budget.left == LIMITS.requests_bytes_max, "bytes of requests were lost"
         return bytes(sink.written)
 
     return asyncio.run(run())

@@ -46,7 +46,7 @@ async def test_http2_client_that_leaves() -> None:
 
 async def test_many_streams_at_once() -> None:
     """Two hundred requests wait on one connection, and all are answered."""
-    async with served() as (app, front):
+    async with served(FrontLimits()) as (app, front):
         reader, writer = await asyncio.open_connection(*front.address)
         connection = h2.connection.H2Connection()
         connection.initiate_connection()

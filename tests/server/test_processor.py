@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from msgspec.structs import replace
+
 from rtour.engine.actions import Accepted, Action, Outcome, Respond, StartAttempt, Verdict
 from rtour.engine.changes import Change
 from rtour.engine.commands import Command, Invoke, Kill, Purge, Signal
@@ -36,7 +38,7 @@ class ManualStorage(MemoryStorage):
 class Bench:
     """A processor and what came out of it."""
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: VirtualClock, **limits: int) -> None:
         self.storage = ManualStorage()
         self.actions: list[Action] = []
         self.defects: list[Command] = []
@@ -47,6 +49,7 @@ class Bench:
             self.actions.append,
             on_defect=lambda command, _error: self.defects.append(command),
             on_fatal=self.fatal.append,
+            **limits,
         )
         self.processor.start(self.storage.recover())
 
@@ -157,7 +160,7 @@ def test_a_command_the_engine_cannot_decide_changes_nothing() -> None:
     async def main(clock: VirtualClock) -> None:
         bench = Bench(clock)
         bench.processor.propose(invoke(1))
-        bad = Signal("inv_1", 17, Value(3))  # type: ignore[arg-type]
+        bad = Signal("inv_1", -1, Value(b""))
         bench.processor.propose(bad)
         bench.processor.propose(invoke(2))
         await turn()
@@ -235,6 +238,35 @@ def test_nobody_waits_for_a_processor_that_failed() -> None:
         await asyncio.wait_for(waiting, 1)
         bench.processor.propose(invoke(2))
         await asyncio.wait_for(bench.processor.caught_up(), 1)
+
+    run(main)
+
+
+def test_whoever_brings_much_waits_for_the_disk() -> None:
+    """Room is made by commits alone, for one after the other, and a failure lets all go."""
+
+    async def main(clock: VirtualClock) -> None:
+        import asyncio
+
+        bench = Bench(clock, unstored_bytes_max=10_000)
+
+        async def bring(number: int) -> None:
+            await bench.processor.room()
+            bench.processor.propose(replace(invoke(number), body=b"x" * 8_000))
+
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(bring(number)) for number in range(1, 6)]
+        await turn()
+        assert bench.processor.proposed == 2, "the second finds room, the third does not"
+        for expected in (4, 5):  # both are in one commit, then the next two
+            bench.commit()
+            await turn()
+            assert bench.processor.proposed == expected
+        assert all(task.done() for task in tasks)
+        last = loop.create_task(bring(6))
+        await turn()
+        bench.commit(OSError("the disk is gone"))
+        await asyncio.wait_for(last, 1)
 
     run(main)
 

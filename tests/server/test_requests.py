@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 
 from rtour.engine.actions import NotFound, Outcome, Respond, Verdict
-from rtour.engine.commands import Attach, Cancel, Command, Detach
-from rtour.engine.model import RequestSink
+from rtour.engine.commands import Attach, Cancel, Command, Detach, Invoke
+from rtour.engine.model import FromIngress, RequestSink, Target
 from rtour.server.requests import Overloaded, Requests, Unavailable
 
 
@@ -51,6 +52,44 @@ async def test_cancelled_waiters_are_forgotten() -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert requests.pending == 0
+
+
+async def test_callers_do_not_keep_operators_out() -> None:
+    """Who waits for an invocation's end and who waits for a commit are counted apart."""
+    proposed: list[Command] = []
+    requests = Requests(proposed.append, 1, pending_max=1)
+    loop = asyncio.get_running_loop()
+    caller = loop.create_task(requests.ask(lambda number: Attach("a", RequestSink(number))))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await requests.ask(lambda number: Attach("b", RequestSink(number)))
+    operator = loop.create_task(requests.ask(lambda number: Cancel("a", number)))
+    await asyncio.sleep(0)
+    assert [type(command) for command in proposed] == [Attach, Cancel]
+    caller.cancel()
+    await asyncio.gather(caller, return_exceptions=True)
+    again = loop.create_task(requests.ask(lambda number: Attach("b", RequestSink(number))))
+    await asyncio.sleep(0)
+    assert requests.pending == 2
+    for task in (operator, again):
+        task.cancel()
+    await asyncio.gather(operator, again, return_exceptions=True)
+
+
+async def test_nobody_keeps_the_body_of_a_call() -> None:
+    """While a call waits for its answer, only the processor may still have its command."""
+    proposed: list[Command] = []
+    requests = Requests(proposed.append, 1)
+
+    def invoke(number: int) -> Command:
+        return Invoke("a", Target("S", "h"), FromIngress(), sink=RequestSink(number))
+
+    waiting = asyncio.get_running_loop().create_task(requests.ask(invoke))
+    await asyncio.sleep(0)
+    references = sys.getrefcount(proposed[0])
+    assert references == 2  # the list's, and that of who counts
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
 
 
 async def test_fail() -> None:

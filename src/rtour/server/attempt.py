@@ -246,18 +246,14 @@ class Attempt:
             got = head.headers.get("content-type")
             raise failure("RT0012", f"expected content-type {expected}, got {got}")
         decoder = Decoder(self._world.limits.message_bytes_max)
-        unstored = 0
         while data := await exchange.receive():
-            unstored += len(data)
-            if unstored > self._world.limits.unstored_bytes_max:  # the service waits for the disk
-                await self._world.caught_up()
-                unstored = len(data)
             self._active_at = self._loop.time()
             decoder.feed(data)
             while (received := decoder.next_frame()) is not None:
                 end = self._on_frame(received)
                 if end is not None:
                     return end
+            await self._world.room()
         raise failure("RT0007", "the response ended without End, Suspension or Error")
 
     def _on_frame(self, received: Frame) -> Ended | Suspended | None:

@@ -54,7 +54,6 @@ class Suspended(msgspec.Struct, frozen=True):
 class AttemptLimits(msgspec.Struct, frozen=True):
     message_bytes_max: int = 32 << 20
     eager_state_bytes_max: int = 32 << 20
-    unstored_bytes_max: int = 8 << 20  # of one attempt, received and not yet durable
     discard_timeout_s: float = 5.0  # for a service to end its response after its last frame
 
 
@@ -84,8 +83,8 @@ class AttemptWorld(Protocol):
     def propose(self, command: Command, /) -> None:
         """Hand a command to the processor."""
 
-    async def caught_up(self) -> None:
-        """Wait until all commands so far are durable."""
+    async def room(self) -> None:
+        """Wait while too much is not yet durable."""
 
     def sign(self, path: str, key: str | None, /) -> tuple[tuple[str, str], ...]:
         """Headers that prove the request is ours; none if no key is configured."""

@@ -132,6 +132,7 @@ class Server:
             propose,
             first_id=self._machine.now_ms() * REQUEST_IDS_PER_MS,
             pending_max=limits.pending_requests,
+            room=self.processor.room,
         )
         self.registry = Registry(defaults(settings))
         self._world = World(

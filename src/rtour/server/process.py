@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 
+from rtour.server.allocator import return_large_blocks
 from rtour.server.main import Server, StorageFailed
 from rtour.server.settings import Settings
 
@@ -17,6 +18,7 @@ SAME_SIGNAL_S = 0.5
 
 async def serve(settings: Settings, started: Callable[[Server], None]) -> None:
     """Run a server until SIGINT or SIGTERM, or until its disk fails, which raises StorageFailed."""
+    return_large_blocks()
     async with Server(settings) as server:
         _stop_on_signals(server)
         # A commit in its thread gets the interpreter back soon when its disk has answered.

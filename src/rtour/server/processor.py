@@ -18,11 +18,13 @@ from rtour.engine.actions import Action
 from rtour.engine.apply import apply
 from rtour.engine.commands import Command, Record
 from rtour.engine.decision import Decision
+from rtour.server.weights import weight
 from rtour.storage import Recovered, Storage
 
 log = logging.getLogger("rtour.processor")
 
 BATCH_COMMANDS_MAX = 512  # keeps a burst from holding back the first commit, and the loop
+UNSTORED_BYTES_MAX = 64 << 20  # of commands that are not durable; whoever brings more waits
 
 
 class Processor:
@@ -43,6 +45,7 @@ class Processor:
         on_defect: Callable[[Command, Exception], None],
         on_fatal: Callable[[BaseException], None],
         watch: Callable[[Record, Decision], None] | None = None,
+        unstored_bytes_max: int = UNSTORED_BYTES_MAX,
     ) -> None:
         self._storage = storage
         self._clock = clock
@@ -51,6 +54,7 @@ class Processor:
         self._on_fatal = on_fatal
         self.on_idle: Callable[[], None] | None = None
         self._watch = watch
+        self._unstored_bytes_max = unstored_bytes_max
         self._queue: deque[Command] = deque()
         self._actions: list[Action] = []
         self._committing: list[Action] | None = None
@@ -65,6 +69,11 @@ class Processor:
         self._applied = 0
         self._sealed = 0
         self._done = 0
+        # The same of their weights.
+        self._proposed_bytes = 0
+        self._applied_bytes = 0
+        self._sealed_bytes = 0
+        self._done_bytes = 0
         self._laggards: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def start(self, recovered: Recovered) -> None:
@@ -76,6 +85,7 @@ class Processor:
         """Queue a command. It is durable when its actions come out, not before."""
         self._queue.append(command)
         self._proposed += 1
+        self._proposed_bytes += weight(command)
         if not self._scheduled and not self._failed:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._turn)
@@ -101,6 +111,13 @@ class Processor:
         self._laggards.append((self._proposed, caught_up))
         await caught_up
 
+    async def room(self) -> None:
+        """Wait while more is not durable than memory is for: so the disk sets everybody's pace."""
+        while (
+            self._proposed_bytes - self._done_bytes > self._unstored_bytes_max and not self._failed
+        ):
+            await self.caught_up()
+
     def _busy(self) -> bool:
         return bool(self._queue or self._wrote or self._actions) or self._committing is not None
 
@@ -110,8 +127,10 @@ class Processor:
         if self._failed:
             return
         for _ in range(min(len(self._queue), BATCH_COMMANDS_MAX)):
-            self._apply(self._queue.popleft())
+            command = self._queue.popleft()
+            self._apply(command)
             self._applied += 1
+            self._applied_bytes += weight(command)
         if self._committing is None:
             self._commit()
 
@@ -125,7 +144,7 @@ class Processor:
             try:
                 decision = apply(self._storage.view, record)
             except Exception as error:
-                log.exception("The engine could not decide %r", record.command)
+                log.exception("The engine could not decide %.1000r", record.command)
                 self._on_defect(record.command, error)
                 continue
             if self._watch is not None:
@@ -138,7 +157,7 @@ class Processor:
 
     def _commit(self) -> None:
         actions, self._actions = self._actions, []
-        self._sealed = self._applied
+        self._sealed, self._sealed_bytes = self._applied, self._applied_bytes
         if self._wrote:
             self._wrote = False
             self._committing = actions
@@ -158,7 +177,7 @@ class Processor:
 
     def _next(self) -> None:
         """Go on with what came meanwhile; when there is nothing, whoever waited for it may."""
-        self._done = self._sealed
+        self._done, self._done_bytes = self._sealed, self._sealed_bytes
         while self._laggards and self._laggards[0][0] <= self._done:
             _wake(self._laggards.popleft()[1])
         if self._queue:
@@ -175,10 +194,10 @@ class Processor:
             try:
                 self._dispatch(action)
             except Exception:
-                log.exception("Could not act on %r; a restart will", action)
+                log.exception("Could not act on %.1000r; a restart will", action)
 
     def _release(self) -> None:
-        self._done = self._proposed
+        self._done, self._done_bytes = self._proposed, self._proposed_bytes
         barriers = [*self._barriers, *(waiter for _, waiter in self._laggards)]
         self._barriers.clear()
         self._laggards.clear()

@@ -7,7 +7,7 @@ same number. Nothing of this is durable: a client that loses its server asks aga
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from rtour.engine.actions import Respond, Response
@@ -38,16 +38,25 @@ class Requests:
     """Numbers and waiters of the requests under way.
 
     `first_id` must be above every number of the server's earlier lives, whose sinks may still be
-    stored and answered.
+    stored and answered. At most `pending_max` wait for the end of an invocation, and as many for
+    the next commit, so that callers without number do not keep an operator out. `room` waits while
+    too much is not yet durable.
     """
 
     def __init__(
-        self, propose: Callable[[Command], None], first_id: int, *, pending_max: int = 10_000
+        self,
+        propose: Callable[[Command], None],
+        first_id: int,
+        *,
+        pending_max: int = 10_000,
+        room: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._propose = propose
         self._next = first_id
         self._pending_max = pending_max
+        self._room = room
         self._waiting: dict[int, asyncio.Future[Response]] = {}
+        self._callers = 0  # of those, who wait for the end of an invocation
         self._failure: str | None = None
 
     @property
@@ -60,24 +69,34 @@ class Requests:
         A cancelled waiter is forgotten, the command is not; if it left a waiter in the engine, that
         one is taken back.
         """
+        if self._room is not None:
+            await self._room()
         if self._failure is not None:
             raise Unavailable(self._failure)
-        if len(self._waiting) >= self._pending_max:
-            raise Overloaded
         number = self._next
         self._next += 1
+        command = make(number)
+        id_ = None
+        if isinstance(command, Invoke | Attach) and command.sink == RequestSink(number):
+            id_ = command.id
+        lasting = id_ is not None
+        alike = self._callers if lasting else len(self._waiting) - self._callers
+        if alike >= self._pending_max:
+            raise Overloaded
+        self._callers += lasting
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
-        command = make(number)
         try:
             self._propose(command)
+            del make, command  # nobody keeps a body while it waits for the answer
             return await answer
         except BaseException:
-            if isinstance(command, Invoke | Attach) and command.sink == RequestSink(number):
-                self._propose(Detach(command.id, number))
+            if id_ is not None:
+                self._propose(Detach(id_, number))
             raise
         finally:
             del self._waiting[number]
+            self._callers -= lasting
 
     def resolve(self, respond: Respond) -> None:
         """Give an answer to whoever waits for it, if they still do."""

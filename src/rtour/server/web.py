@@ -7,10 +7,18 @@ of an `App` back into bytes. A client that goes away cancels the app's task.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol
 
 import msgspec
 
 Headers = list[tuple[bytes, bytes]]
+
+
+class Held(Protocol):
+    """What a request takes of the memory that all requests share."""
+
+    def give_back(self) -> None:
+        """It takes nothing any more. Idempotent."""
 
 
 class Request(msgspec.Struct, gc=False):
@@ -21,6 +29,14 @@ class Request(msgspec.Struct, gc=False):
     query: str
     headers: Headers
     body: bytes = b""
+    held: Held | None = None
+
+    def take_body(self) -> bytes:
+        """The body, which the request then lets go of: its answer may take hours."""
+        body, self.body = self.body, b""
+        if self.held is not None:
+            self.held.give_back()
+        return body
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header."""

@@ -37,6 +37,6 @@ class World:
         self.clock = clock
         self.limits = limits
         self.propose = processor.propose
-        self.caught_up = processor.caught_up
+        self.room = processor.room
         self.sign = sign
         self.tracer = tracer

@@ -11,13 +11,17 @@ from email.utils import formatdate
 from typing import Protocol
 from urllib.parse import quote_from_bytes
 
-from rtour.server.front.limits import Budget, FrontLimits
-from rtour.server.web import App, Headers, Reply, Request, text_reply
+from rtour.server.front.limits import Budget, FrontLimits, Share
+from rtour.server.web import TEXT, App, Headers, Reply, Request, text_reply
 
 _log = logging.getLogger(__name__)
 
 TOO_LARGE = text_reply(413, "length limit exceeded")
-TOO_MUCH = text_reply(503, "too many request bodies at once. Retry later.")
+TOO_MUCH = Reply(
+    429,
+    [TEXT, (b"retry-after", b"1")],
+    b"too many large requests at once, the server is overloaded. Retry later.",
+)
 HEAD_TOO_LARGE = text_reply(431, "the request head is too large")
 TOO_SLOW = text_reply(408, "the request did not arrive in time")
 
@@ -42,7 +46,7 @@ class Shared:
         self.app = app
         self.check = check
         self.limits = limits
-        self.bodies = Budget(limits.bodies_bytes_max)
+        self.budget = Budget(limits)
         self.stopping = False
 
 
@@ -64,14 +68,16 @@ class Refused(Exception):  # noqa: N818 - it is an answer more than an error
         self.reply = reply
 
 
-def make_request(method: str, target: bytes, headers: Headers, body: bytes) -> Request:
+def make_request(
+    method: str, target: bytes, headers: Headers, body: bytes, share: Share | None = None
+) -> Request:
     """Split a request target; an absolute one counts from its path on."""
     if target[:1] != b"/" and b"://" in target:
         _, _, rest = target.partition(b"://")
         target = b"/" + rest.partition(b"/")[2]
     text = target.decode() if target.isascii() else quote_from_bytes(target, safe=_SAFE)
     path, _, query = text.partition("?")
-    return Request(method, path, query, headers, body)
+    return Request(method, path, query, headers, body, share)
 
 
 def content_length(headers: Headers) -> int:

@@ -30,13 +30,14 @@ from rtour.server.front.answering import (
     make_request,
     status_line,
 )
-from rtour.server.front.limits import Deadline
+from rtour.server.front.limits import Deadline, Share
 from rtour.server.web import Headers, Reply, Request, text_reply
 
 _log = logging.getLogger(__name__)
 
 _BAD_REQUEST = text_reply(400, "bad request: this is not HTTP/1.1 as RFC 9112 has it")
 _HOP_BY_HOP = frozenset({b"connection", b"upgrade", b"http2-settings"})
+_COPIED_BYTES_MAX = 64 << 10  # up to here one write costs less than no copy
 
 
 def _head(reply: Reply, *, keep_alive: bool, http10: bool) -> bytes:
@@ -52,14 +53,6 @@ def _head(reply: Reply, *, keep_alive: bool, http10: bool) -> bytes:
     return b"".join(parts)
 
 
-def _sized(reply: Reply, method: str) -> bytes:
-    body = reply.body if isinstance(reply.body, bytes) else b""
-    length = b"content-length: %d\r\n\r\n" % len(body)
-    if reply.status == 204:
-        length = b"\r\n"
-    return length if bodiless(method, reply.status) else length + body
-
-
 def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
@@ -67,13 +60,13 @@ def _chunk(data: bytes) -> bytes:
 class _Arrived:
     """A complete request, and how to answer it."""
 
-    __slots__ = ("http10", "keep_alive", "request", "taken")
+    __slots__ = ("http10", "keep_alive", "request", "share")
 
-    def __init__(self, request: Request, *, keep_alive: bool, http10: bool, taken: int) -> None:
+    def __init__(self, request: Request, share: Share, *, keep_alive: bool, http10: bool) -> None:
         self.request = request
+        self.share = share
         self.keep_alive = keep_alive
         self.http10 = http10
-        self.taken = taken
 
 
 class Http1Connection(asyncio.Protocol):
@@ -91,7 +84,7 @@ class Http1Connection(asyncio.Protocol):
         self._writable.set()
         self._lingering: int | None = None  # bytes still accepted after a refusal
         self._parser = httptools.HttpRequestParser(self)
-        self._taken = 0
+        self._share = Share(shared.budget)
         self._reset()
 
     # --- the transport's side --------------------------------------------------------------------
@@ -133,10 +126,9 @@ class Http1Connection(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
         for arrived in self._queue:
-            self._shared.bodies.give_back(arrived.taken)
+            arrived.share.give_back()
         self._queue.clear()
-        self._shared.bodies.give_back(self._taken)
-        self._taken = 0
+        self._share.give_back()
         self._on_lost(self)
 
     def pause_writing(self) -> None:
@@ -145,6 +137,8 @@ class Http1Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writable.set()
+        if self._task is None and self._queue:
+            self._begin_next()
         self._watch()
 
     # --- the parser's side -----------------------------------------------------------------------
@@ -154,7 +148,7 @@ class Http1Connection(asyncio.Protocol):
         self._headers: Headers = []
         self._body: list[bytes] = []
         self._body_bytes = 0
-        self._taken = 0
+        self._share = Share(self._shared.budget)
         self._head_bytes = 0  # as received, of a head that is not complete
         self._fields_bytes = 0
         self._in_body = False
@@ -183,6 +177,8 @@ class Http1Connection(asyncio.Protocol):
             raise Refused(refusal)
         if content_length(headers) > self._limits.body_bytes_max:
             raise Refused(TOO_LARGE)
+        if not self._share.take(self._fields_bytes):
+            raise Refused(TOO_MUCH)
         hosts = 0
         for name, value in headers:
             if name == b"host":
@@ -196,25 +192,28 @@ class Http1Connection(asyncio.Protocol):
         self._body_bytes += len(body)
         if self._body_bytes > self._limits.body_bytes_max:
             raise Refused(TOO_LARGE)
-        if not self._shared.bodies.take(len(body)):
+        if not self._share.take(len(body)):
             raise Refused(TOO_MUCH)
-        self._taken += len(body)
         self._body.append(body)
 
     def on_message_complete(self) -> None:
         if self._parser.should_upgrade():
             return
         request = make_request(
-            self._parser.get_method().decode(), self._target, self._headers, b"".join(self._body)
+            self._parser.get_method().decode(),
+            self._target,
+            self._headers,
+            b"".join(self._body),
+            self._share,
         )
         arrived = _Arrived(
             request,
+            self._share,
             keep_alive=self._parser.should_keep_alive(),
             http10=self._parser.get_http_version() == "1.0",
-            taken=self._taken,
         )
         self._reset()
-        if self._task is None:
+        if self._task is None and self._writable.is_set():
             self._begin(arrived)
             return
         self._queue.append(arrived)
@@ -232,6 +231,7 @@ class Http1Connection(asyncio.Protocol):
             if name not in _HOP_BY_HOP:
                 head += (name, b": ", value, b"\r\n")
         self._parser = httptools.HttpRequestParser(self)
+        self._share.give_back()
         self._reset()
         self.data_received(b"".join([*head, b"\r\n", rest]))
 
@@ -244,7 +244,7 @@ class Http1Connection(asyncio.Protocol):
         try:
             reply = await answer(self._shared.app, arrived.request)
         finally:
-            self._shared.bodies.give_back(arrived.taken)
+            arrived.share.give_back()
         streamed = not isinstance(reply.body, bytes)
         keep_alive = (
             arrived.keep_alive
@@ -253,10 +253,22 @@ class Http1Connection(asyncio.Protocol):
         )
         head = _head(reply, keep_alive=keep_alive, http10=arrived.http10)
         if not streamed or bodiless(arrived.request.method, reply.status):
-            self._transport.write(head + _sized(reply, arrived.request.method))
+            self._write(head, reply, arrived.request.method)
         else:
             await self._stream(reply, head, chunked=not arrived.http10)
         self._next(keep_alive=keep_alive)
+
+    def _write(self, head: bytes, reply: Reply, method: str) -> None:
+        """A reply whose length is known."""
+        body = reply.body if isinstance(reply.body, bytes) else b""
+        head += b"\r\n" if reply.status == 204 else b"content-length: %d\r\n\r\n" % len(body)
+        if bodiless(method, reply.status):
+            body = b""
+        if len(body) < _COPIED_BYTES_MAX:
+            self._transport.write(head + body)
+        else:
+            self._transport.write(head)
+            self._transport.write(body)
 
     async def _stream(self, reply: Reply, head: bytes, *, chunked: bool) -> None:
         assert not isinstance(reply.body, bytes)
@@ -279,25 +291,27 @@ class Http1Connection(asyncio.Protocol):
         self._task = None
         if not keep_alive:
             self._close()
-        elif self._queue:
-            self._begin(self._queue.popleft())
-            if not self._queue:
-                self._transport.resume_reading()
-        else:
+        elif self._queue and self._writable.is_set():
+            self._begin_next()
+        else:  # also for a client that reads its replies too slowly to get more of them
             self._watch()
+
+    def _begin_next(self) -> None:
+        self._begin(self._queue.popleft())
+        if not self._queue:
+            self._transport.resume_reading()
 
     def _refuse(self, reply: Reply) -> None:
         """Answer what is no acceptable request, then let the client finish and close."""
         self._lingering = self._limits.linger_bytes_max
-        self._shared.bodies.give_back(self._taken)
-        self._taken = 0
+        self._share.give_back()
         self._body = []
         if self._task is not None:
             # Earlier requests of the pipeline are still being answered: the refusal would be taken
             # for theirs.
             self._transport.abort()
             return
-        self._transport.write(_head(reply, keep_alive=False, http10=False) + _sized(reply, "POST"))
+        self._write(_head(reply, keep_alive=False, http10=False), reply, "POST")
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self._deadline.set(self._limits.linger_timeout_s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 import ngh2
@@ -22,7 +22,7 @@ from rtour.server.front.answering import (
     date_header,
     make_request,
 )
-from rtour.server.front.limits import Deadline
+from rtour.server.front.limits import Budget, Deadline, Share
 from rtour.server.web import Headers, Reply, text_reply
 
 _log = logging.getLogger(__name__)
@@ -34,18 +34,38 @@ _STATUS = {status: b"%d" % status for status in range(100, 1000)}
 class _Stream:
     """A request as it arrives, then the task that answers it."""
 
-    __slots__ = ("body", "headers", "last", "method", "refused", "size", "taken", "target", "task")
+    __slots__ = ("body", "headers", "last", "method", "refused", "share", "size", "target", "task")
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, budget: Budget) -> None:
         self.method = ""
         self.target = b""
         self.headers: Headers = []
         self.body: list[bytes] = []
         self.size = 0
-        self.taken = 0
+        self.share = Share(budget)
         self.last = now
         self.refused = False
         self.task: asyncio.Task[None] | None = None
+
+    def read_head(self, fields: Iterable[tuple[bytes, bytes]]) -> int:
+        """Take a head apart; returns its size."""
+        authority = None
+        size = 0
+        for name, value in fields:
+            size += len(name) + len(value)
+            if name[:1] != b":":
+                self.headers.append((name, value))
+            elif name == b":method":
+                self.method = value.decode("ascii", "replace")
+            elif name == b":path":
+                self.target = value
+            elif name == b":authority":
+                authority = value
+        if authority is not None:
+            # It is what the client asked for, whatever a `host` beside it says (RFC 9113 §8.3.1).
+            self.headers = [field for field in self.headers if field[0] != b"host"]
+            self.headers.append((b"host", authority))
+        return size
 
 
 class Http2Connection(asyncio.Protocol):
@@ -150,30 +170,19 @@ class Http2Connection(asyncio.Protocol):
     # --- the client's side -----------------------------------------------------------------------
 
     def _on_request(self, event: ngh2.RequestReceived) -> None:
-        stream = self._streams[event.stream_id] = _Stream(self._loop.time())
+        stream = self._streams[event.stream_id] = _Stream(self._loop.time(), self._shared.budget)
         if not event.end_stream:
             self._arriving.add(event.stream_id)
-        authority = None
-        for name, value in event.headers:
-            if name[:1] != b":":
-                stream.headers.append((name, value))
-            elif name == b":method":
-                stream.method = value.decode("ascii", "replace")
-            elif name == b":path":
-                stream.target = value
-            elif name == b":authority":
-                authority = value
-        if authority is not None:
-            # It is what the client asked for, whatever a `host` beside it says (RFC 9113 §8.3.1).
-            stream.headers = [field for field in stream.headers if field[0] != b"host"]
-            stream.headers.append((b"host", authority))
+        size = stream.read_head(event.headers)
         refusal = self._shared.check(stream.method, stream.headers)
+        if refusal is None and not stream.target:
+            refusal = _NO_PATH
+        elif refusal is None and content_length(stream.headers) > self._limits.body_bytes_max:
+            refusal = TOO_LARGE
+        if refusal is None and not stream.share.take(size):
+            refusal = TOO_MUCH
         if refusal is not None:
             self._refuse(event.stream_id, stream, refusal)
-        elif not stream.target:
-            self._refuse(event.stream_id, stream, _NO_PATH)
-        elif content_length(stream.headers) > self._limits.body_bytes_max:
-            self._refuse(event.stream_id, stream, TOO_LARGE)
         elif event.end_stream:
             self._begin(event.stream_id, stream)
 
@@ -192,10 +201,9 @@ class Http2Connection(asyncio.Protocol):
             return
         if stream.size > self._limits.body_bytes_max:
             self._refuse(event.stream_id, stream, TOO_LARGE)
-        elif not self._shared.bodies.take(amount):
+        elif not stream.share.take(amount):
             self._refuse(event.stream_id, stream, TOO_MUCH)
         else:
-            stream.taken += amount
             stream.body.append(event.data)
             if event.end_stream:
                 self._begin(event.stream_id, stream)
@@ -218,7 +226,7 @@ class Http2Connection(asyncio.Protocol):
         stream = self._streams.pop(stream_id, None)
         if stream is None:
             return
-        self._shared.bodies.give_back(stream.taken)
+        stream.share.give_back()
         if stream.task is not None:
             stream.task.cancel()
         if self._shared.stopping and not self._streams:
@@ -231,13 +239,14 @@ class Http2Connection(asyncio.Protocol):
         stream.task = self._loop.create_task(self._respond(stream_id, stream))
 
     async def _respond(self, stream_id: int, stream: _Stream) -> None:
-        request = make_request(stream.method, stream.target, stream.headers, b"".join(stream.body))
+        body = b"".join(stream.body)
         stream.body = []
+        request = make_request(stream.method, stream.target, stream.headers, body, stream.share)
+        del body
         reply = await answer(self._shared.app, request)
         if stream_id not in self._streams:
             return
-        self._shared.bodies.give_back(stream.taken)
-        stream.taken = 0
+        stream.share.give_back()
         empty = bodiless(stream.method, reply.status)
         if isinstance(reply.body, bytes):
             # The closing of the stream, which the flush brings, must not cancel this task.
@@ -294,8 +303,7 @@ class Http2Connection(asyncio.Protocol):
         """Answer before the request is complete; what is still sent is dropped."""
         stream.refused = True
         stream.body = []
-        self._shared.bodies.give_back(stream.taken)
-        stream.taken = 0
+        stream.share.give_back()
         assert isinstance(reply.body, bytes)
         self._send(stream_id, reply, reply.body)
 

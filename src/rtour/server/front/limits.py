@@ -12,8 +12,11 @@ class FrontLimits(msgspec.Struct, frozen=True):
     """Every size, count and wait of a front."""
 
     body_bytes_max: int = 32 << 20
-    # All request bodies in memory at one time; a client that would exceed it is told to come back.
-    bodies_bytes_max: int = 512 << 20
+    # All requests in memory at one time; a client that would exceed it is told to come back. The
+    # last of it is for small ones: whoever sends much, and slowly, does not keep them out.
+    requests_bytes_max: int = 512 << 20
+    kept_for_small_bytes: int = 64 << 20
+    small_bytes_max: int = 64 << 10
     head_bytes_max: int = 64 << 10
     connections_max: int = 10_000
     pipelined_max: int = 16
@@ -69,17 +72,33 @@ class Deadline:
 
 
 class Budget:
-    """How many bytes all connections of a front may hold together."""
+    """How many bytes the requests of all connections of a front may hold together."""
 
-    def __init__(self, limit: int) -> None:
-        self._left = limit
+    def __init__(self, limits: FrontLimits) -> None:
+        self.left = limits.requests_bytes_max
+        self.small_bytes_max = limits.small_bytes_max
+        self.kept_for_small_bytes = min(limits.kept_for_small_bytes, limits.requests_bytes_max // 2)
+
+
+class Share:
+    """What one request holds of the budget."""
+
+    __slots__ = ("_budget", "_taken")
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._taken = 0
 
     def take(self, amount: int) -> bool:
         """Whether there was enough left."""
-        if amount > self._left:
+        budget, taken = self._budget, self._taken + amount
+        kept = budget.kept_for_small_bytes if taken > budget.small_bytes_max else 0
+        if amount > budget.left - kept:
             return False
-        self._left -= amount
+        budget.left -= amount
+        self._taken = taken
         return True
 
-    def give_back(self, amount: int) -> None:
-        self._left += amount
+    def give_back(self) -> None:
+        self._budget.left += self._taken
+        self._taken = 0

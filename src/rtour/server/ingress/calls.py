@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
@@ -103,10 +104,13 @@ class Calls:
         _check_input(meta, request)
         invoke = self._command(request, meta, meta.target(key), now)
         if self._tracer is not None:
-            return await self._traced(self._tracer, invoke, start_at, send=send)
-        if send:
-            return await self._send(invoke, start_at)
-        return await self._call(invoke)
+            work = self._traced(self._tracer, invoke, start_at, send=send)
+        elif send:
+            work = self._send(invoke, start_at)
+        else:
+            work = self._call(invoke)
+        del invoke  # and its body: a call may take hours
+        return await work
 
     async def _traced(
         self, tracer: Tracer, invoke: Invoke, start_at: int | None, *, send: bool
@@ -114,9 +118,11 @@ class Calls:
         """The same within a span, which the invocation becomes a child of."""
         span = tracer.ingress(invoke.id, invoke.target, invoke.trace)
         invoke = replace(invoke, trace=span.trace)
+        work = self._send(invoke, start_at) if send else self._call(invoke)
+        del invoke
         status = None
         try:
-            reply = await (self._send(invoke, start_at) if send else self._call(invoke))
+            reply = await work
             status = reply.status
         except (Overloaded, Unavailable) as error:
             status = 429 if isinstance(error, Overloaded) else 503
@@ -126,9 +132,12 @@ class Calls:
         return reply
 
     async def _call(self, invoke: Invoke) -> Reply:
-        answer = await self._requests.ask(lambda number: _with(invoke, sink=RequestSink(number)))
+        target = invoke.target
+        asked = self._requests.ask(partial(_call, invoke))
+        del invoke
+        answer = await asked
         assert isinstance(answer, Finished), f"a call was answered with {answer!r}"
-        return finished(answer, invoke.target, self._registry)
+        return finished(answer, target, self._registry)
 
     async def _send(self, invoke: Invoke, start_at: int | None) -> Reply:
         answer = await self._requests.ask(
@@ -159,7 +168,7 @@ class Calls:
             target=target,
             source=FromIngress(),
             headers=headers,
-            body=request.body,
+            body=request.take_body(),
             completion_retention_ms=completion_ms,
             journal_retention_ms=journal_ms,
             idempotency_key=idempotency_key,
@@ -192,6 +201,10 @@ class Calls:
             raise IngressError(
                 400, f"bad delay query parameter, must be a ISO8601 duration: {error}"
             ) from error
+
+
+def _call(invoke: Invoke, number: int) -> Invoke:
+    return _with(invoke, sink=RequestSink(number))
 
 
 def _with(

@@ -1,0 +1,58 @@
+"""Services that are large, slow or many: `python -m tests.torture.bounds_services PORT`."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+
+import rtour
+from rtour.serde import BytesSerde
+
+BOUNDS = rtour.Service("Bounds")
+LEDGER = rtour.VirtualObject("Ledger")
+HOUR = timedelta(hours=1)
+MEBIBYTE = 1 << 20
+
+
+@BOUNDS.handler(input_serde=BytesSerde(), output_serde=BytesSerde(), accept="*/*")
+async def echo(_ctx: rtour.Context, data: bytes) -> bytes:
+    """As much out as in."""
+    return data
+
+
+@BOUNDS.handler()
+async def noop(_ctx: rtour.Context) -> str:
+    """Nothing but the way there and back."""
+    return "done"
+
+
+@BOUNDS.handler()
+async def hold(ctx: rtour.Context) -> None:
+    """Keep callers waiting."""
+    await ctx.sleep(HOUR)
+
+
+@LEDGER.handler()
+async def write(ctx: rtour.ObjectContext, entries: int) -> int:
+    """Write a journal, suspend with it, and be replayed."""
+    for number in range(entries):
+        ctx.set("last", number)
+    await ctx.sleep(timedelta(milliseconds=1))
+    return entries
+
+
+@LEDGER.handler()
+async def grow(ctx: rtour.ObjectContext, mebibytes: int) -> None:
+    """State of this size, a key for each MiB."""
+    for number in range(mebibytes):
+        ctx.set(f"k{number}", b"x" * MEBIBYTE, serde=BytesSerde())
+
+
+@LEDGER.handler()
+async def touch(ctx: rtour.ObjectContext) -> int:
+    """Be called with all the state there is."""
+    return await ctx.get("last", type_hint=int) or 0
+
+
+if __name__ == "__main__":
+    rtour.serve(rtour.app([BOUNDS, LEDGER]), host="127.0.0.1", port=int(sys.argv[1]))

@@ -16,6 +16,7 @@ CASES: dict[str, list[str]] = {
     "info": [],
     "doctor": [],
     "why": ["{pending}"],
+    "trace": ["{called}"],
     "sql": ["SELECT name, ty FROM sys_service ORDER BY name"],
     "call": ["Greeter/greet", '"Ada"'],
     "send": ["Greeter/greet", '"Ada"', "--delay", "1h"],
@@ -126,7 +127,7 @@ def argv(server: FakeServer, name: str) -> list[str]:
 
 def samples(server: FakeServer, name: str) -> list[list[str]]:
     """Command lines whose JSON together shows all keys: one, or one per invocation there is."""
-    if name not in {"invocations describe", "why"}:
+    if name not in {"invocations describe", "why", "trace"}:
         return [argv(server, name)]
     found = server.db.execute("SELECT id FROM sys_invocation ORDER BY created_at, id")
     return [[*name.split(), row["id"]] for row in found]

@@ -107,7 +107,7 @@ def test_reading_commands(terminal: RealTerminal, name: str) -> None:
 
 
 def test_every_status_is_listed_described_and_explained(terminal: RealTerminal) -> None:
-    """list, describe, tree and why understand whatever status there is."""
+    """list, describe, tree, trace and why understand whatever status there is."""
     rows = terminal.json("invocations", "list", "--all", "--oldest-first")
     assert {"scheduled", "pending", "running", "suspended", "paused", "completed"} <= {
         row["status"] for row in rows
@@ -115,6 +115,8 @@ def test_every_status_is_listed_described_and_explained(terminal: RealTerminal) 
     for row in rows:
         _check("invocations describe", terminal.json("invocations", "describe", row["id"]))
         _check("invocations tree", terminal.json("invocations", "tree", row["id"]))
+        _check("trace", terminal.json("trace", row["id"]))
+        assert terminal.run("trace", row["id"]).code == 0
         reason = terminal.json("why", row["id"])
         _check("why", reason)
         assert reason["why"].endswith(".")

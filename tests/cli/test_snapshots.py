@@ -85,6 +85,25 @@ SUBJECTS: dict[str, list[str]] = {
             "waiting",
         )
     ],
+    "trace": [
+        f"trace {{{status}}}"
+        for status in (
+            "called",
+            "failed",
+            "scheduled",
+            "pending",
+            "running",
+            "suspended",
+            "backing-off",
+            "paused",
+            "waiting",
+        )
+    ]
+    + [
+        "trace {called} -o jsonl --columns kind,name,parent,took_ms",
+        "trace {called} -o text --columns kind,name,status",
+        "trace inv_1aaaaaaaaaaa0000000000000000000000",
+    ],
     "operations": [
         "invocations cancel CartObject/Mary --dry-run",
         "invocations cancel {suspended} --yes",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from rtour.cli.diagnostics import CliError, ExitCode
 from rtour.cli.invocation_table import status_style, status_text
 from rtour.cli.journal_tree import journal_node
@@ -25,21 +23,13 @@ from rtour.cli.output import (
 )
 from rtour.cli.wording import as_json, duration
 from rtour.client.family import family, first_caller
-from rtour.client.journal import JournalEntry, JournalEvent
+from rtour.client.journal import JournalEntry
 from rtour.client.model import Invocation
+from rtour.client.story import Story, story_of
 from rtour.client.why import Reason, explain
 
 if TYPE_CHECKING:
     from rtour.client import Client
-
-
-class Story(msgspec.Struct, frozen=True, kw_only=True):
-    """An invocation with its journal, events and callees, to any depth."""
-
-    invocation: Invocation
-    journal: list[JournalEntry]
-    events: list[JournalEvent]
-    children: list[Story]
 
 
 async def describe_invocation(
@@ -48,7 +38,8 @@ async def describe_invocation(
     """The document of one invocation."""
     invocation = await found(client, invocation_id)
     reason, story = await asyncio.gather(
-        explain(client.query, invocation, look.now()), _story(client, invocation, nested)
+        explain(client.query, invocation, look.now()),
+        story_of(client.query, invocation, nested=nested),
     )
     record = {**_story_record(story), "why": reason.sentence}
     return document(look, record, lambda: _blocks(look, story, reason, raw))
@@ -75,32 +66,6 @@ async def found(client: Client, invocation_id: str) -> Invocation:
             exit_code=ExitCode.NOT_FOUND,
         )
     return invocation
-
-
-# --- gathering -----------------------------------------------------------------------------------
-
-
-async def _story(client: Client, root: Invocation, nested: bool) -> Story:
-    called = await family(client.query, root) if nested else {}
-    members = [root, *(child for children in called.values() for child in children)]
-    gate = asyncio.Semaphore(10)
-
-    async def read(invocation: Invocation) -> tuple[list[JournalEntry], list[JournalEvent]]:
-        async with gate:
-            return (
-                await client.query.journal(invocation.id),
-                await client.query.events(invocation.id),
-            )
-
-    parts = await asyncio.gather(*(read(member) for member in members))
-    known = {member.id: part for member, part in zip(members, parts, strict=True)}
-
-    def assemble(invocation: Invocation) -> Story:
-        journal, events = known[invocation.id]
-        children = [assemble(child) for child in called.get(invocation.id, [])]
-        return Story(invocation=invocation, journal=journal, events=events, children=children)
-
-    return assemble(root)
 
 
 # --- as JSON -------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
             ("invocation", "inv"),
         ),
         Entry("why", "rtour.cli.why", "why", "Why is it not finished? One sentence"),
+        Entry("trace", "rtour.cli.trace", "trace", "Commands and callees as bars over time"),
         Entry(
             "awakeables",
             "rtour.cli.awakeables",

@@ -144,7 +144,12 @@ def document(look: Look, record: Record, blocks: Callable[[], Sequence[Block]]) 
         return _jsonl([record])
     if look.format is Format.TEXT:
         return "".join(f"{key}\t{_value(value, look)}\n" for key, value in record.items())
-    return _rich(look, blocks()) if look.rich else _plain(look, blocks())
+    return rendered(look, blocks())
+
+
+def rendered(look: Look, blocks: Sequence[Block]) -> str:
+    """Blocks for people."""
+    return _rich(look, blocks) if look.rich else _plain(look, blocks)
 
 
 def json_text(value: Any) -> str:

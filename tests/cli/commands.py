@@ -10,7 +10,7 @@ from rtour.cli.tree import Command, Group, load
 from tests.cli.fake_server import FakeServer
 
 # Brought by others, with tests of their own: they run servers, services and screens.
-ELSEWHERE = {"up", "server", "serve", "ui", "tour", "time", "replay", "dev", "world"}
+ELSEWHERE = {"up", "server", "serve", "ui", "tour", "replay", "dev", "world"}
 
 CASES: dict[str, list[str]] = {
     "info": [],
@@ -21,6 +21,11 @@ CASES: dict[str, list[str]] = {
     "call": ["Greeter/greet", '"Ada"'],
     "send": ["Greeter/greet", '"Ada"', "--delay", "1h"],
     "example": [],
+    "time show": [],
+    "time skip": ["15m"],
+    "time freeze": [],
+    "time resume": [],
+    "time auto": [],
     "deployments list": ["--extra"],
     "deployments describe": ["{deployment}"],
     "deployments register": ["localhost:9999", "--yes"],

@@ -110,6 +110,7 @@ class FakeServer:
             "subscriptions": self._subscriptions,
             "kafka-clusters": self._clusters,
             "limits": self._rules,
+            "rtour": self._time,
         }
         if path == "/health":
             return httpx.Response(200)
@@ -207,6 +208,21 @@ class FakeServer:
         if rest == ["rules"]:
             return httpx.Response(200, json=[{**each, "version": 1} for each in body])
         return httpx.Response(200, json=[each["pattern"] for each in body])
+
+    def _time(self, request: httpx.Request, _: list[str]) -> httpx.Response:
+        """A clock that was skipped a while ago, and moves no more."""
+        now = self.now + timedelta(minutes=15)
+        clock = {"mode": "running", "now": now.isoformat(), "offset_ms": 900_000}
+        sleeper = self.ids("suspended")[0]
+        due = {"at": now.isoformat(), "in_ms": 90_000, "what": "sleep", "invocation_id": sleeper}
+        if request.method == "GET":
+            return httpx.Response(200, json=clock | {"next": due})
+        action = json.loads(request.content)["action"]
+        modes = {"freeze": "frozen", "auto": "auto"}
+        skipped = action == "skip"
+        moved = {"moved_ms": 900_000 * skipped, "timers": int(skipped), "retries": 0}
+        clock["mode"] = modes.get(action, "running")
+        return httpx.Response(200, json=clock | {"next": due} | moved)
 
     def _subscriptions(self, request: httpx.Request, rest: list[str]) -> httpx.Response:
         if request.method == "POST":

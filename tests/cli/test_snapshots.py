@@ -172,6 +172,16 @@ SUBJECTS: dict[str, list[str]] = {
         "vqueues describe vq_1a",
         "vqueues describe vq_1b",
     ],
+    "time": [
+        "time",
+        "time show -o json",
+        "time skip 15m",
+        "time skip --to-next -o text",
+        "time skip",
+        "time skip 1h --to-next",
+        "time freeze",
+        "time auto",
+    ],
     "this-tool": ["info", "config view", "config list-environments", "doctor -o text"],
 }
 # The same on a terminal of 80 columns without colours: nothing cut, nothing wider.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from rtour.cli.frontpage import version
-from rtour.cli.output import Block, Fields, Heading, Line, Span, document
+from rtour.cli.output import Block, Fields, Heading, Line, Span, document, record_of
 from rtour.cli.paging import chosen
 from rtour.cli.session import Session, session_of
 from rtour.cli.settings import SHOWN, Setting, config_home, state_home
@@ -61,6 +61,7 @@ async def _server(client: Client) -> dict[str, Any]:
         "healthy": healthy,
         "admin_api_versions": [found.min_admin_api_version, found.max_admin_api_version],
         "advertised_ingress_url": found.ingress_endpoint,
+        "clock": record_of(found.clock) if found.clock else None,
     }
     return {"server": server, "server_problem": None}
 
@@ -81,6 +82,7 @@ def _blocks(record: dict[str, Any]) -> list[Block]:
                 *settings,
                 ("Status", state),
                 ("Advertised ingress", (server or {}).get("advertised_ingress_url") or ""),
+                ("Clock", _clock((server or {}).get("clock"))),
             )
         ),
         Heading("This tool"),
@@ -101,6 +103,17 @@ def _label(name: str) -> str:
 
 def _hidden(token: Setting) -> Setting:
     return Setting("set" if token.value else None, token.origin)
+
+
+def _clock(reading: dict[str, Any] | None) -> Line | str:
+    """A clock that can be driven is told of, in colour when it was."""
+    if reading is None:
+        return ""
+    from rtour.client.model import ClockReading  # noqa: PLC0415
+    from rtour.client.time import described, driven  # noqa: PLC0415
+
+    clock = ClockReading(**reading)
+    return (Span(described(clock), "yellow" if driven(clock) else ""), "; `rtour time` drives it")
 
 
 def _pair(setting: Setting) -> dict[str, str | None]:

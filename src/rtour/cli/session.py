@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -28,7 +28,7 @@ from rtour.clock import SystemClock
 
 if TYPE_CHECKING:
     from rtour.client import Client
-    from rtour.client.model import Version
+    from rtour.client.model import ClockReading, Version
 
 T = TypeVar("T")
 
@@ -68,7 +68,8 @@ class Session:
         self.world = world
         self.options = options
         self.settings: Settings = resolve(options, world.env, world.cwd)
-        self.look = _look(world, options)
+        self.clock: ClockReading | None = None
+        self.look = _look(world, options, self.now)
         self._afterwards: list[str] = []
         self.quiet: bool = options.get("quiet", False)
         self.yes: bool = options.get("yes", False)
@@ -82,6 +83,11 @@ class Session:
 
     # --- the server --------------------------------------------------------------------------
 
+    def now(self) -> datetime:
+        """The time by the server's clock: ours, unless that one is known to be driven."""
+        now = self.world.now()
+        return now + timedelta(milliseconds=self.clock.offset_ms) if self.clock else now
+
     def run(self, work: Callable[[Client], Awaitable[T]], *, admin: bool = True) -> T:
         """Runs `work` with a client; `admin` makes sure first that the server is one we know."""
         return asyncio.run(self._run(work, admin))
@@ -92,6 +98,7 @@ class Session:
         connection = self.settings.connection(self.options)
         async with Client(connection, transport=self.world.transport) as client:
             version = await client.admin.version() if admin else None
+            self.clock = version.clock if version else None
             if self.settings.ingress_guessed:
                 client.reach_ingress(await _advertised_ingress(client, version))
             return await work(client)
@@ -106,12 +113,21 @@ class Session:
         """Prints what `view` answers, once or again and again."""
         if not watch:
             self.emit(self.run(view))
+            self._note_clock()
             for text in self._afterwards:
                 self.note(text)
             return
         from rtour.cli.watching import follow  # noqa: PLC0415
 
         self.run(lambda client: follow(self, lambda: view(client), every_s))
+
+    def _note_clock(self) -> None:
+        """Whoever reads times should know whose they are."""
+        if self.clock is not None:
+            from rtour.client.time import described, driven  # noqa: PLC0415
+
+            if driven(self.clock):
+                self.note(f"times are {described(self.clock)} (rtour time)")
 
     # --- the streams -------------------------------------------------------------------------
 
@@ -224,7 +240,7 @@ def _is_text(value: bytes) -> bool:
     return True
 
 
-def _look(world: World, options: Mapping[str, Any]) -> Look:
+def _look(world: World, options: Mapping[str, Any], now: Callable[[], datetime]) -> Look:
     columns = options.get("columns") or ""
     return Look(
         format=options.get("output", Format.TABLE),
@@ -234,7 +250,7 @@ def _look(world: World, options: Mapping[str, Any]) -> Look:
         table_style=options.get("table_style", TableStyle.COMPACT),
         headers=not options.get("no_headers", False),
         columns=tuple(name.strip() for name in columns.split(",") if name.strip()),
-        now=world.now,
+        now=now,
     )
 
 

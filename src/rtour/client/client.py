@@ -9,6 +9,7 @@ import msgspec
 from rtour.client.admin import Admin
 from rtour.client.ingress import Ingress
 from rtour.client.query import Query
+from rtour.client.time import Time
 from rtour.client.transport import Connection, Origin
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Client:
         )
         self.admin = Admin(self._admin)
         self.query = Query(self._admin)
+        self.time = Time(self._admin)
         self._transport = transport
         self.reach_ingress(connection.ingress_url)
 

@@ -13,14 +13,26 @@ from typing import Any
 import msgspec
 
 
+class ClockReading(msgspec.Struct, frozen=True, kw_only=True):
+    """A clock that is driven. `mode` is `running`, `auto`, `frozen`, or `off` where it cannot be.
+
+    `offset_ms` is how far it is ahead of the server's machine.
+    """
+
+    mode: str
+    now: datetime
+    offset_ms: int
+
+
 class Version(msgspec.Struct, frozen=True, kw_only=True):
-    """`GET /version`."""
+    """`GET /version`. Only a development server of rtour tells of a clock."""
 
     version: str
     min_admin_api_version: int
     max_admin_api_version: int
     ingress_endpoint: str | None = None
     features: dict[str, Any] = {}
+    clock: ClockReading | None = None
 
 
 class ServiceRevision(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -25,6 +26,13 @@ async def add(ctx: rtour.ObjectContext, amount: int) -> int:
 @counter.handler()
 async def fail(ctx: rtour.ObjectContext) -> None:
     raise ValueError("always")
+
+
+@counter.handler()
+async def nap(ctx: rtour.ObjectContext, days: int) -> str:
+    for _ in range(days):
+        await ctx.sleep(timedelta(days=1))
+    return "awake"
 
 
 app = rtour.app([counter])
@@ -52,3 +60,30 @@ async def test_disabled_retries() -> None:
     async with rtour.create_test_harness(app, disable_retries=True) as env:
         with pytest.raises(HttpError, match="always"):
             await env.client.object_call(fail, "k")
+
+
+async def test_time_is_skipped() -> None:
+    """A day, and then to what is waited for next, whenever the handler comes to wait for it."""
+    async with rtour.create_test_harness(app) as env:
+        napping = asyncio.get_running_loop().create_task(env.client.object_call(nap, "k", 2))
+        await env.skip()
+        await env.skip()
+        assert await napping == "awake"
+        await env.client.object_send(add, "k", 1, send_delay=timedelta(days=1))
+        assert await env.state_of("Counter", "k") == {}
+        await env.skip(timedelta(days=1))
+        assert await env.client.object_call(add, "k", 1) == 2
+
+
+async def test_nothing_to_skip_to_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather than waited for without end."""
+    monkeypatch.setattr("rtour.sdk.testing.SKIP_WITHIN_S", 0.05)
+    async with rtour.create_test_harness(app) as env:
+        with pytest.raises(RuntimeError, match="nothing waits"):
+            await env.skip()
+
+
+async def test_automatic_skips() -> None:
+    """Three days pass while the caller waits a moment."""
+    async with rtour.create_test_harness(app, auto_skip=True) as env:
+        assert await env.client.object_call(nap, "k", 3) == "awake"

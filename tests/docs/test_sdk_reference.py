@@ -129,8 +129,9 @@ async def test_client(page: dict[str, Any]) -> None:
 
 
 async def test_testing(page: dict[str, Any]) -> None:
-    """The example of a test is one, and passes."""
+    """The examples of tests are such, and pass."""
     await page["test_counting"]()
+    await page["test_adding_later"]()
 
 
 def test_the_page_has_examples() -> None:

@@ -44,10 +44,12 @@ def kinds() -> list[Any]:
 
 
 @contextmanager
-def standing_site(kind: Kind, setup: Setup, folder: Path) -> Iterator[Site]:
+def standing_site(
+    kind: Kind, setup: Setup, folder: Path, env: dict[str, str] | None = None
+) -> Iterator[Site]:
     """A site for fixtures that outlive one event loop."""
     with asyncio.Runner() as runner:
-        context = site(kind, setup, folder)
+        context = site(kind, setup, folder, env)
         try:
             yield runner.run(context.__aenter__())
         finally:

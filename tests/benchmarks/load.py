@@ -121,9 +121,14 @@ async def _generate(load: Load) -> Report:
 
 
 def run(load: Load, *, light: bool = True) -> Report:
-    """Ask in a process of its own: `wrk` for what is timed, where it is installed and light."""
+    """Ask in a process of its own: `wrk` for what is timed, where it is installed and light.
+
+    If nobody was answered in the time, ask again and wait for the answers.
+    """
     if light and load.requests is None and wrk.installed():
-        return wrk.run(load)
+        report = wrk.run(load)
+        if report.requests or report.failures:
+            return report
     command = [sys.executable, "-m", "tests.benchmarks.load", msgspec.json.encode(load).decode()]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-500:]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import subprocess
 import sys
 import tempfile
@@ -54,7 +55,7 @@ async def ask(setup: Setup, cell: Cell, seconds: float, *, light: bool) -> tuple
         seconds=seconds,
         keys=workload.keys,
         payload=workload.payload,
-        requests=workload.requests(cell.connections),
+        requests=workload.requests(cell.connections, peer=setup.is_peer),
     )
     async with httpx.AsyncClient(timeout=60) as client:
         before = await no_ops_run(client, setup) if workload.deferred else 0
@@ -115,7 +116,7 @@ async def turn(
     """Every cell on every setup, once. Who fails a cell is not asked again."""
     for cell in wanted:
         for setup in setups:
-            if setup.is_peer and not cell.workload.peers:
+            if setup.is_peer and cell.connections not in cell.workload.peers:
                 continue
             if cell.name in done.failed.get(setup.name, {}):
                 continue
@@ -176,7 +177,8 @@ def parse() -> argparse.Namespace:
 
 
 def begin(options: argparse.Namespace) -> results.Results:
-    """Empty results that say where and when."""
+    """Empty results that say where and when; from now on, whoever ends us ends what we start."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     folder = Path(options.folder or tempfile.gettempdir())
     return results.Results(
         date=datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC).strftime("%Y-%m-%d %H:%M"),

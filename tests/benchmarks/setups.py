@@ -144,7 +144,9 @@ class Workshop:
         return self._endpoints[sdk]
 
     def _child(self, command: list[str], name: str, cwd: Path = REPOSITORY) -> Child:
-        return Child(command, self._folder / f"{name}.log", {}, cwd, LIFETIME_S)
+        # The TypeScript SDK writes two lines per invocation unless told not to.
+        quiet = {"RESTATE_LOGGING": "WARN"}
+        return Child(command, self._folder / f"{name}.log", quiet, cwd, LIFETIME_S)
 
     async def _dbos(self) -> Setup:
         port, began = free_port(), perf_counter()

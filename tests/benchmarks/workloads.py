@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 FEW, MANY = (1, 64), (64,)
+PEERS_SHARE = 8
 
 
 class Fixed(msgspec.Struct, frozen=True):
@@ -22,7 +23,8 @@ class Workload(msgspec.Struct, frozen=True):
 
     One request leads to `invocations` invocations. `deferred` requests are answered when they are
     accepted: such a load is over when its no-ops have run. `prepare` is sent once to each key.
-    `peers` have a counterpart that does the same steps.
+    `peers` are the numbers of connections at which DBOS and Temporal are asked, too, where they
+    have a counterpart; of a fixed number of requests they get an eighth, since they take longer.
     """
 
     name: str
@@ -34,33 +36,36 @@ class Workload(msgspec.Struct, frozen=True):
     fixed: Fixed | None = None
     deferred: bool = False
     prepare: str | None = None
-    peers: bool = False
+    peers: tuple[int, ...] = ()
 
-    def requests(self, connections: int) -> int | None:
+    def requests(self, connections: int, *, peer: bool) -> int | None:
         """How many there are in all; None if a time bounds the load."""
-        return None if self.fixed is None else self.fixed.requests(connections)
+        if self.fixed is None:
+            return None
+        requests = self.fixed.requests(connections)
+        return max(requests // PEERS_SHARE, connections) if peer else requests
 
 
 WORKLOADS = (
-    Workload("no-op", "/Bench/noop", connections=(1, 16, 64, 256), peers=True),
+    Workload("no-op", "/Bench/noop", connections=(1, 16, 64, 256), peers=FEW),
     Workload("keyed counter", "/Counter/{key}/add", keys=64),
-    Workload("three steps", "/Bench/three", peers=True),
-    Workload("nine steps", "/Bench/nine", peers=True),
-    Workload("call chain of 3", "/Bench/chain", invocations=3, peers=True),
-    Workload("fan-out of 100", "/Bench/fan", invocations=101, fixed=Fixed(5, 1), peers=True),
+    Workload("three steps", "/Bench/three", peers=FEW),
+    Workload("nine steps", "/Bench/nine", peers=FEW),
+    Workload("call chain of 3", "/Bench/chain", invocations=3, peers=FEW),
+    Workload("fan-out of 100", "/Bench/fan", invocations=101, fixed=Fixed(4, 1), peers=(1,)),
     Workload(
         *("one-way sends", "/Bench/noop/send"),
         connections=MANY,
         fixed=Fixed(300, 32),
         deferred=True,
-        peers=True,
+        peers=MANY,
     ),
     Workload(
         *("delayed sends", "/Bench/noop/send?delay=100ms"),
         connections=MANY,
         fixed=Fixed(300, 32),
         deferred=True,
-        peers=True,
+        peers=MANY,
     ),
     Workload(
         *("state of 1 MB", "/Big/{key}/touch"),
@@ -69,12 +74,12 @@ WORKLOADS = (
         fixed=Fixed(20, 4),
         prepare="/Big/{key}/fill",
     ),
-    Workload("payload of 1 kB", "/Bench/noop", 1_000, connections=MANY, peers=True),
+    Workload("payload of 1 kB", "/Bench/noop", 1_000, connections=MANY, peers=MANY),
     Workload(
         *("payload of 1 MB", "/Bench/noop", 1_000_000),
         connections=MANY,
         fixed=Fixed(20, 4),
-        peers=True,
+        peers=MANY,
     ),
     Workload("hot key", "/Counter/{key}/add", connections=MANY),
     Workload("2,000 keys", "/Counter/{key}/add", keys=2_000, connections=MANY),

@@ -72,9 +72,11 @@ async def test_both_protocols_on_one_port(port: int, versions: dict[str, bool]) 
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", **versions) as client:
         for _ in range(3):
             assert (await client.get("/health")).json() == {"status": "ok"}
-        manifest = (await client.get("/discover")).json()
+        discovered = await client.get("/discover")
         expected = "BIDI_STREAM" if versions.get("http2") else "REQUEST_RESPONSE"
-        assert manifest["protocolMode"] == expected
+        assert discovered.json()["protocolMode"] == expected
+        # Over HTTP/2 it names itself, so that servers stay with it.
+        assert discovered.headers.get("server") == ("rtour" if versions.get("http2") else None)
         assert (await client.get("/nothing")).status_code == 404
 
 

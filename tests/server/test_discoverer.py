@@ -76,6 +76,26 @@ async def test_discovery(version: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("sdk", "server", "also"),
+    [
+        (b"restate-sdk-python/1", b"hypercorn-h2", True),
+        (b"rtour-sdk/1", b"hypercorn-h2", True),
+        (b"rtour-sdk/1", b"rtour", False),
+        (b"restate-sdk-typescript/1", b"", False),
+    ],
+)
+async def test_http1_where_it_is_cheaper(sdk: bytes, server: bytes, also: bool) -> None:
+    """Python endpoints are asked for HTTP/1.1, too, unless rtour's own server serves them."""
+    reply = announced()
+    reply.headers[1:] = [(b"x-restate-server", sdk), (b"server", server)]
+    endpoint = FakeSdk(reply, reply)
+    async with discovery(endpoint) as (discoverer, uri):
+        found = await discoverer.discover(Endpoint(uri), {})
+    assert found.also_http1 is also
+    assert len(endpoint.requests) == 1 + also
+
+
+@pytest.mark.parametrize(
     ("reply", "status", "code", "message"),
     [
         (text_reply(404, "no"), 500, "META0003", "got status code '404'"),

@@ -192,6 +192,25 @@ async def test_the_log_starts_over_while_writing_goes_on(folder: Path) -> None:
     storage.close()
 
 
+async def test_a_file_that_was_large_once_becomes_small_again(folder: Path) -> None:
+    """What is forgotten gives its pages back to the disk, some with each checkpoint."""
+    storage = SqliteStorage(folder, SqliteSettings(sync=False, checkpoint_rows=50, spare_pages=8))
+    large = Value(b"x" * 2_000)
+    for number in range(1, 1_001):
+        made = v.invocation(number, status=Status.COMPLETED, result=large)
+        storage.write([c.PutInvocation(made)], sequence=number, at=number)
+    await v.committed(storage)
+    full = v.rows(storage.path, "PRAGMA page_count")
+    for number in range(1, 1_001):
+        gone = c.DeleteInvocation(v.invocation(number).id, number)
+        storage.write([gone], sequence=1_000 + number, at=number)
+        await v.committed(storage)
+    (pages,) = v.rows(storage.path, "PRAGMA page_count")
+    storage.close()
+    assert full > [(500,)]
+    assert pages < (100,)
+
+
 # --- memory --------------------------------------------------------------------------------------
 
 

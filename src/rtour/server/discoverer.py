@@ -28,6 +28,7 @@ _TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 _MANIFEST_VERSION: Final = 4  # what the official server asks for; SDKs know what it understands
 _BODY_SHOWN: Final = 500
 _PYTHON_SDKS: Final = ("restate-sdk-python/", "rtour-sdk/")
+_OWN_SERVER: Final = "rtour"  # what rtour.sdk.serving calls itself
 
 Sign = Callable[[str, str | None], Sequence[tuple[str, str]]]
 
@@ -68,18 +69,12 @@ class HttpDiscoverer:
             code = error.restate_code
             text = error.message if code is None else f"[{code}] {error.message}"
             raise ManifestError(text, code, error.status) from error
-        return Discovered(manifest, sdk, await self._speaks_http1(endpoint, sent, sdk))
+        also_http1 = _is_cheaper_in_http1(endpoint, head)
+        also_http1 = also_http1 and await self._speaks_http1(endpoint, sent)
+        return Discovered(manifest, sdk, also_http1)
 
-    async def _speaks_http1(
-        self, endpoint: Endpoint, headers: Sequence[tuple[str, str]], sdk: str | None
-    ) -> bool:
-        """Whether a Python endpoint, asked in HTTP/2, answers HTTP/1.1 on the same port.
-
-        Its ASGI servers do, and work a third less for it (docs/decisions/003).
-        """
-        plain = endpoint.uri.startswith("http://") and endpoint.http_version == "HTTP/2.0"
-        if not plain or not (sdk or "").startswith(_PYTHON_SDKS):
-            return False
+    async def _speaks_http1(self, endpoint: Endpoint, headers: Sequence[tuple[str, str]]) -> bool:
+        """Whether an endpoint that was asked in HTTP/2 answers HTTP/1.1 on the same port."""
         try:
             head, _ = await fetch(
                 self._transport,
@@ -122,6 +117,13 @@ class HttpDiscoverer:
                 break
             await asyncio.sleep(PAUSE_S * attempt)
         return head, body
+
+
+def _is_cheaper_in_http1(endpoint: Endpoint, head: ResponseHead) -> bool:
+    """Python's ASGI servers work a third less for it; rtour's own half more (decisions/003)."""
+    plain = endpoint.uri.startswith("http://") and endpoint.http_version == "HTTP/2.0"
+    python = head.headers.get("x-restate-server", "").startswith(_PYTHON_SDKS)
+    return plain and python and head.headers.get("server") != _OWN_SERVER
 
 
 def _unexpected(head: ResponseHead, body: bytes) -> str:

@@ -51,6 +51,9 @@ def connect(path: Path, settings: SqliteSettings, cache_kib: int) -> sqlite3.Con
     connection = sqlite3.connect(
         path, isolation_level=None, check_same_thread=False, cached_statements=64
     )
+    if not path.stat().st_size:
+        # Of a new file: lets the writer make it shorter again. Later it would be a write.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL").fetchall()
     for pragma in (
         "journal_mode = WAL",
         f"synchronous = {'FULL' if settings.sync else 'OFF'}",

@@ -3,6 +3,9 @@
 The write-ahead log is folded back into the database beside the commits, not by one of them: a
 second thread with its own connection copies what it can while the writer goes on. Then the writer
 itself copies the little that came meanwhile, for only a log that is copied to its end starts over.
+
+Pages that were freed are used again. When they are many the writer cuts some off the file's end
+before it copies, so that a file that was large once does not stay so.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ Job = Callable[[], None]
 _SHARE = 0.05
 # The disk may have recovered: one commit in so many is tried in the loop again.
 _RETRY_LOOP = 500
+# What is cut off with one checkpoint: more than its rows can have freed, and soon done.
+_PAGES_AT_A_TIME = 512
 
 
 class Worker:
@@ -98,6 +103,7 @@ class Writer:
         error = self._transact(steps)
         if finish and error is None:
             done(None)
+            _give_back(self._connection, self._settings.spare_pages)
             _checkpoint(self._connection)
             self._busy = False
         else:
@@ -145,6 +151,19 @@ def _checkpoint(connection: sqlite3.Connection) -> None:
     # A disk that is full fails here as well; the log is sound and grows until the next try.
     with contextlib.suppress(sqlite3.OperationalError):
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def _give_back(connection: sqlite3.Connection, spare_pages: int) -> None:
+    """Return free pages to the disk, if they are more than `spare_pages` and a quarter of all.
+
+    A file made before this was so has no map of its pages: it keeps its size.
+    """
+    with contextlib.suppress(sqlite3.OperationalError):  # as above
+        ((free,),) = connection.execute("PRAGMA freelist_count").fetchall()
+        ((pages,),) = connection.execute("PRAGMA page_count").fetchall()
+        if free > max(spare_pages, pages // 4):
+            # A script, since this is done a page per step, and `execute` takes one step.
+            connection.executescript(f"PRAGMA incremental_vacuum({_PAGES_AT_A_TIME})")
 
 
 def fold_in(connection: sqlite3.Connection) -> None:

@@ -47,6 +47,7 @@ EXAMPLES: list[tuple[str, str, Any, Any]] = [
     ("shop", "Shop/side_by_side", ["a", "b"], ["Hello Hello a", "Hello Hello b"]),
     ("shop", "Shop/reserve", "tea", "Hello tea"),
     ("stock", "Stock/count", None, "counted with a connection"),
+    ("traced", "Traced/quote", "tea", "tea: 3.00"),
 ]
 
 

@@ -49,6 +49,7 @@ class Peer:
         self.state: dict[bytes, bytes] = {}
         self.answers: Callable[[m.Call], m.Value | m.Failure] = lambda call: m.Value(call.parameter)
         self.journal: list[m.Message] = []
+        self.attempt_headers: dict[str, str] = {}
         self.attempts = 0
         self.journal_at_start: list[m.Message] = []
         self.completes_sends = False
@@ -107,9 +108,8 @@ class Peer:
         self._store_proposals()
         self._last, self._decoder, self._finished = None, Decoder(), asyncio.Event()
         content_type = f"application/vnd.restate.invocation.v{self.version}"
-        answer = self.endpoint.answer(
-            f"/invoke/{path}", {"content-type": content_type}, can_stream=self._streaming
-        )
+        headers = {"content-type": content_type, **self.attempt_headers}
+        answer = self.endpoint.answer(f"/invoke/{path}", headers, can_stream=self._streaming)
         assert isinstance(answer, Accepted), answer
         self.attempt = answer.begin(self._on_written, self._finished.set)
         self.attempt.on_data(self._opening())

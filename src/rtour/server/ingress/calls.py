@@ -25,6 +25,7 @@ from rtour.server.ingress.replies import (
     finished,
     json_reply,
     method_not_allowed,
+    not_public,
 )
 from rtour.server.instants import rfc3339_nanos
 from rtour.server.preconditions import invocation_id, is_fresh
@@ -98,7 +99,7 @@ class Calls:
         if request.method not in {"POST", "GET"}:
             raise method_not_allowed()
         if not meta.public:
-            raise IngressError(400, "the invoked service is not public")
+            raise not_public()
         now = self._clock.now_ms()
         start_at = self._start_at(request, now, send=send)
         _check_input(meta, request)

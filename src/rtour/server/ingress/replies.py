@@ -34,6 +34,10 @@ def not_found() -> IngressError:
     return IngressError(404, "not found")
 
 
+def not_public() -> IngressError:
+    return IngressError(400, "the invoked service is not public")
+
+
 def method_not_allowed() -> IngressError:
     return IngressError(405, "method not allowed")
 

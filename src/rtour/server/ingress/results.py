@@ -28,6 +28,7 @@ from rtour.server.ingress.replies import (
     json_reply,
     method_not_allowed,
     not_found,
+    not_public,
     outcome,
 )
 from rtour.server.preconditions import idempotent_id, workflow_id
@@ -61,8 +62,15 @@ class ById(msgspec.Struct, tag_field="target", tag="invocation", rename="camel")
 _TARGET: Final = msgspec.json.Decoder(ByWorkflow | ByIdempotencyKey | ById)
 
 
+Described = ByWorkflow | ByIdempotencyKey | ById
+
+
 class Results:
-    """`target_of` says what a stored invocation invoked, which decides the content type."""
+    """`target_of` says what a stored invocation invoked, which decides the content type.
+
+    Results of private services are not told, by whatever name one asks. Names are looked at before
+    ids: who guesses names learns not even whether there was such an invocation.
+    """
 
     def __init__(
         self, registry: Registry, requests: Requests, target_of: Callable[[str], Target | None]
@@ -77,7 +85,9 @@ class Results:
         if not rest:
             if request.method != "POST":
                 raise method_not_allowed()
-            return await self._ask(verb, _target_id(request.body, "request"))
+            described = _described(request.body, "request")
+            self._check_named(described)
+            return await self._ask(verb, _id_of(described))
         if len(rest) != 1:
             raise IngressError(400, NEW_FORM)
         id_ = _checked(rest[0])
@@ -91,7 +101,7 @@ class Results:
             raise IngressError(400, NEW_FORM)
         if request.method != "POST":
             raise method_not_allowed()
-        return json_reply(200, LookupBody(_target_id(request.body, "lookup")))
+        return json_reply(200, LookupBody(_id_of(_described(request.body, "lookup"))))
 
     async def by_invocation(self, request: Request, parts: list[str]) -> Reply:
         """`/restate/invocation/{id}/attach`, or a target and its idempotency key for the id."""
@@ -108,6 +118,7 @@ class Results:
             raise not_found()
         self._only_get(request)
         key = decode_key(rest[1]) if service.keyed else None
+        self._check_public(service.name, rest[-2])
         return await self._ask(verb, idempotent_id(service.name, key, rest[-2], rest[-1]))
 
     async def by_workflow(self, request: Request, parts: list[str]) -> Reply:
@@ -118,14 +129,28 @@ class Results:
         if verb not in VERBS:
             raise not_found()
         self._only_get(request)
+        self._check_public(name)
         return await self._ask(verb, workflow_id(name, decode_key(key)))
 
     def _only_get(self, request: Request) -> None:
         if request.method != "GET":
             raise method_not_allowed()
 
+    def _check_named(self, described: Described) -> None:
+        if isinstance(described, ByWorkflow):
+            self._check_public(described.workflow_name)
+        elif isinstance(described, ByIdempotencyKey):
+            self._check_public(described.service, described.handler)
+
+    def _check_public(self, service: str, handler: str = "") -> None:
+        meta = self._registry.service(service)
+        if meta is not None and not meta.handlers.get(handler, meta).public:
+            raise not_public()
+
     async def _ask(self, verb: str, id_: str) -> Reply:
         target = self._target_of(id_)
+        if target is not None:
+            self._check_public(target.service, target.handler)
         command = Attach if verb == "attach" else GetOutput
         answer = await self._requests.ask(lambda number: command(id_, RequestSink(number)))
         if isinstance(answer, Finished):
@@ -149,13 +174,17 @@ def _checked(id_: str) -> str:
     return id_
 
 
-def _target_id(body: bytes, what: str) -> str:
-    """The id that a JSON body describes."""
+def _described(body: bytes, what: str) -> Described:
+    """The invocation that a JSON body describes."""
     try:
-        target = _TARGET.decode(body)
+        described: Described = _TARGET.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         message = f"cannot read body: invalid {what} body: {error}"
         raise IngressError(500, message) from error
+    return described
+
+
+def _id_of(target: Described) -> str:
     if isinstance(target, ById):
         return _checked(target.invocation_id)
     if target.scope is not None:

@@ -152,6 +152,7 @@ class Http1Connection(asyncio.Protocol):
         self._head_bytes = 0  # as received, of a head that is not complete
         self._fields_bytes = 0
         self._in_body = False
+        self._http10 = False
         self._started = False
         self._head_watched = False
 
@@ -172,6 +173,7 @@ class Http1Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self._in_body = True
         headers = self._headers
+        self._http10 = self._parser.get_http_version() == "1.0"
         refusal = self._shared.check(self._parser.get_method().decode(), headers)
         if refusal is not None:
             raise Refused(refusal)
@@ -183,6 +185,8 @@ class Http1Connection(asyncio.Protocol):
         for name, value in headers:
             if name == b"host":
                 hosts += 1
+            elif name == b"transfer-encoding" and self._http10:
+                raise Refused(_BAD_REQUEST)  # who does not know it reads another end (§6.1)
             elif name == b"expect" and value.lower() == b"100-continue" and self._task is None:
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if hosts > 1:
@@ -210,7 +214,7 @@ class Http1Connection(asyncio.Protocol):
             request,
             self._share,
             keep_alive=self._parser.should_keep_alive(),
-            http10=self._parser.get_http_version() == "1.0",
+            http10=self._http10,
         )
         self._reset()
         if self._task is None and self._writable.is_set():

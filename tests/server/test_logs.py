@@ -8,9 +8,11 @@ import re
 
 import pytest
 
-from rtour.engine.commands import Kill
+from rtour.engine.commands import Invoke, Kill
+from rtour.engine.model import FromIngress
 from rtour.protocol import messages as m
-from rtour.protocol.messages import End, Error, Future, Output, Value
+from rtour.protocol.messages import End, Error, Future, Header, Output, Value
+from rtour.redaction import Redactor
 from rtour.server.attempt import LOGGED_MAX
 from rtour.server.logs import HumanFormatter, JsonFormatter
 from tests.server.rig import Rig, counter, greeter
@@ -112,3 +114,42 @@ def test_json_lines_are_one_line_each() -> None:
         "message": "two\nlines ü",
     }
     assert "\n" not in JsonFormatter().format(record("two\nlines"))
+
+
+def test_credentials_are_not_logged() -> None:
+    """Whatever brings them in: a client's headers in a command, an exception, an address."""
+    secret = "hunter2hunter2"
+    line = record(f"could not decide Header(name='authorization', value='Bearer {secret}')")
+    error = ValueError(f"http://user:{secret}@host and x-mine: {secret}")
+    line.exc_info = (ValueError, error, None)
+    mask = Redactor(["x-mine"])
+    for formatter in (HumanFormatter(colour=False, redact=mask), JsonFormatter(mask)):
+        shown = formatter.format(line)
+        assert secret not in shown
+        assert "could not decide" in shown
+
+
+def test_a_command_that_breaks_the_engine_does_not_tell_its_headers(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log shows which command it was, without the token of the client that sent it."""
+    secret = "hunter2hunter2"
+
+    def explode(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    async def main(clock: VirtualClock) -> None:
+        rig = Rig(clock)
+        rig.processor._on_defect = lambda *_: None
+        monkeypatch.setattr("rtour.server.processor.apply", explode)
+        header = Header("authorization", f"Bearer {secret}")
+        rig.propose(Invoke("inv_1", greeter(), FromIngress(), headers=(header,)))
+        await rig.settled()
+
+    run(main)
+    (line,) = caplog.records
+    assert secret in line.getMessage()  # or the formatters would have nothing to do
+    for formatter in (HumanFormatter(colour=False), JsonFormatter()):
+        shown = formatter.format(line)
+        assert secret not in shown
+        assert "Greeter" in shown

@@ -64,7 +64,7 @@ def run(flags: Mapping[str, str | None]) -> int:
     config = given.pop("config", None)
     try:
         loaded = settings.load(os.environ, file=Path(config) if config else None, flags=given)
-        logs.configure(loaded.log_level, loaded.log_format)
+        logs.configure(loaded.log_level, loaded.log_format, loaded.redacted_headers)
         process.run(loaded, lambda server: _say_where(server, loaded))
     except RtourError as error:
         sys.stderr.write(f"error: {error}\n")

@@ -279,8 +279,16 @@ def _width(world: World) -> int | None:
 def _log_requests(stderr: TextIO, level: int) -> None:
     import logging  # noqa: PLC0415
 
+    from rtour.redaction import redact  # noqa: PLC0415
+
+    class Masked(logging.Formatter):
+        """Addresses may hold passwords."""
+
+        def format(self, record: logging.LogRecord) -> str:
+            return redact(super().format(record))
+
     handler = logging.StreamHandler(stderr)
-    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    handler.setFormatter(Masked("%(name)s: %(message)s"))
     logging.getLogger("httpx").addHandler(handler)
     logging.getLogger("httpx").setLevel(logging.INFO)
     if level > 1:

@@ -21,6 +21,7 @@ from rtour.client.failures import (
     by_status,
 )
 from rtour.client.lean import absent
+from rtour.redaction import redact
 
 with absent("httpx._main"):
     import httpx
@@ -76,6 +77,11 @@ class Origin:
         self._made: httpx.AsyncClient | None = None
 
     @property
+    def _shown(self) -> str:
+        """The URL as errors may show it."""
+        return redact(self.base_url)
+
+    @property
     def _http(self) -> httpx.AsyncClient:
         """Made when first needed: most commands talk to one of two origins only."""
         if self._made is None:
@@ -121,12 +127,12 @@ class Origin:
             raise self._unreachable("no connection in time") from error
         except httpx.TimeoutException as error:
             raise TimedOut(
-                f"no answer from {self.base_url} in time ({method} {path})",
+                f"no answer from {self._shown} in time ({method} {path})",
                 hint="raise --request-timeout, or look at the server's log",
             ) from error
         except httpx.UnsupportedProtocol as error:
             raise Unreachable(
-                f"'{self.base_url}' is not an http:// or https:// URL",
+                f"'{self._shown}' is not an http:// or https:// URL",
                 expected="a URL such as http://localhost:9070",
             ) from error
         except (httpx.HTTPError, ssl.SSLError) as error:
@@ -186,7 +192,7 @@ class Origin:
     def _unreachable(self, reason: str) -> Unreachable:
         start = "start one with `rtour up`" if self.role == "admin" else "is the server running?"
         return Unreachable(
-            f"cannot reach the {self.role} at {self.base_url}: {reason}",
+            f"cannot reach the {self.role} at {self._shown}: {reason}",
             expected="a running Restate or rtour server",
             hint=f"{start}; `rtour info` shows where the address comes from",
         )

@@ -10,6 +10,7 @@ import msgspec
 
 from rtour.errors import ManifestError
 from rtour.protocol.discovery import Manifest, accept_header, parse_manifest
+from rtour.redaction import redact
 from rtour.server.transport import (
     Endpoint,
     Http1Only,
@@ -104,13 +105,13 @@ class HttpDiscoverer:
                 )
             except Http1Only as error:
                 raise ManifestError(
-                    f"[META0014] [META0014] '{endpoint.uri}' only speaks HTTP/1.1: register it "
-                    "with use_http_11 (--use-http1.1)",
+                    f"[META0014] [META0014] '{redact(endpoint.uri)}' only speaks HTTP/1.1: "
+                    "register it with use_http_11 (--use-http1.1)",
                     "META0014",
                 ) from error
             except TransportError as error:
                 raise ManifestError(
-                    f"[META0003] [META0003] error when calling '{endpoint.uri}': {error}",
+                    f"[META0003] [META0003] error when calling '{redact(endpoint.uri)}': {error}",
                     "META0003",
                 ) from error
             if head.status not in _TRANSIENT or attempt == ATTEMPTS:

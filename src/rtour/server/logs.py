@@ -2,7 +2,7 @@
 
 Records may carry `extra={"invocation": Invocation}`; its id and target go into the line. Human
 lines go to stderr in colour on a terminal; JSON lines have the keys time, level, logger, message,
-invocation and target.
+invocation and target. Credentials that got into a message are masked (`rtour.redaction`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
+
+from rtour.redaction import Redactor, redact
 
 _LEVELS = {
     "trace": logging.DEBUG,
@@ -34,9 +37,10 @@ _COLOURS = {
 class HumanFormatter(logging.Formatter):
     """`12:01:02.345 INFO  Counter/Ada/add inv_1… message`."""
 
-    def __init__(self, *, colour: bool) -> None:
+    def __init__(self, *, colour: bool, redact: Redactor = redact) -> None:
         super().__init__()
         self._colour = colour
+        self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).astimezone()
@@ -49,14 +53,19 @@ class HumanFormatter(logging.Formatter):
             subject = f"{invocation.target} {invocation.id} "
             if self._colour:
                 subject = f"\x1b[2m{subject}\x1b[0m"
-        line = f"{at:%H:%M:%S}.{int(record.msecs):03} {level} {subject}{record.getMessage()}"
+        message = self._redact(record.getMessage())
+        line = f"{at:%H:%M:%S}.{int(record.msecs):03} {level} {subject}{message}"
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
+            line += "\n" + self._redact(self.formatException(record.exc_info))
         return line
 
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
+
+    def __init__(self, redact: Redactor = redact) -> None:
+        super().__init__()
+        self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC)
@@ -64,21 +73,24 @@ class JsonFormatter(logging.Formatter):
             "time": at.isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": self._redact(record.getMessage()),
         }
         invocation = getattr(record, "invocation", None)
         if invocation is not None:
             fields |= {"invocation": invocation.id, "target": str(invocation.target)}
         if record.exc_info:
-            fields["exception"] = self.formatException(record.exc_info)
+            fields["exception"] = self._redact(self.formatException(record.exc_info))
         return json.dumps(fields, ensure_ascii=False)
 
 
-def configure(level: str, style: str) -> None:
+def configure(level: str, style: str, redacted_headers: Iterable[str] = ()) -> None:
     """Send rtour's logs to stderr; other libraries only from warnings up."""
+    mask = Redactor(redacted_headers)
     handler = logging.StreamHandler(sys.stderr)
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    handler.setFormatter(JsonFormatter() if style == "json" else HumanFormatter(colour=colour))
+    handler.setFormatter(
+        JsonFormatter(mask) if style == "json" else HumanFormatter(colour=colour, redact=mask)
+    )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -7,11 +7,13 @@ from random import Random
 
 from rtour.clock import Clock
 from rtour.engine.view import View
+from rtour.redaction import Redactor
 from rtour.server.settings import Settings
 from rtour.server.tasks import TaskSet
 from rtour.server.tracing.delivery import Delivery, destination, pairs
 from rtour.server.tracing.exporter import Exporter
 from rtour.server.tracing.lifecycle import Lifecycle
+from rtour.server.tracing.masking import Masked
 from rtour.server.tracing.spans import Attributes
 from rtour.server.tracing.tracer import Tracer
 from rtour.server.transport import HttpTransport, Transport
@@ -39,7 +41,10 @@ class Tracing:
             _version(),
             self._transport,
         )
-        self.exporter = Exporter(deliver.encode, deliver, settings.tracing_endpoint)
+        masked = Masked(Redactor(settings.redacted_headers))
+        self.exporter = Exporter(
+            lambda span: deliver.encode(masked(span)), deliver, settings.tracing_endpoint
+        )
         self.tracer = Tracer(
             clock, random, self.exporter.offer, ratio=settings.tracing_sample_ratio
         )

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from rtour.redaction import redact
 from rtour.server.transport.interface import Endpoint, ResponseHead
 
 Field = tuple[bytes, bytes]
@@ -71,7 +72,8 @@ def address_of(endpoint: Endpoint) -> Address:
     """Take an endpoint's URI apart; `ValueError` says what is wrong with it."""
     parts = urlsplit(endpoint.uri)
     if parts.scheme not in _DEFAULT_PORT or not parts.hostname:
-        raise ValueError(f"not a deployment address: {endpoint.uri!r} (expected http(s)://host…)")
+        uri = redact(endpoint.uri)
+        raise ValueError(f"not a deployment address: {uri!r} (expected http(s)://host…)")
     if parts.username is not None:
         raise ValueError("a deployment address carries no user name: use additional headers")
     default_port = _DEFAULT_PORT[parts.scheme]

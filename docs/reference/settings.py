@@ -72,6 +72,8 @@ MEANING = {
     "disable_eager_state": "send no state with an attempt; handlers ask for each key",
     "protocol_v7": "speak service protocol 7 with deployments that do, instead of 6",
     "request_identity_key_file": "ed25519 private key (PKCS#8 PEM) that signs calls to services",
+    "lambda_endpoint": "where AWS Lambda is, for deployments that are ARNs: `rtour lambda-local`, "
+    "or another URL of Lambda's; see [functions](../functions.md)",
     "tracing_endpoint": "where spans go: `http://host:4317` for OTLP over gRPC, `otlp+http://` or "
     "`otlp+json+http://` for HTTP; see [tracing](../tracing.md)",
     "tracing_headers": "headers for the collector, `name=value,name=value`, values percent-encoded",

@@ -25,6 +25,7 @@ VALUES = {
     "--config": "config",
     "--log-level": "log_level",
     "--log-format": "log_format",
+    "--lambda-endpoint": "lambda_endpoint",
     "--tracing-endpoint": "tracing_endpoint",
 }
 SWITCHES = {

@@ -24,6 +24,12 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("up", "rtour.cli.up", "up", "A server and its terminal UI in one", ("dev",)),
         Entry("server", "rtour.cli.server", "server", "The durable server alone"),
         Entry("serve", "rtour.cli.serve", "serve", "Serve your services: `rtour serve app:app`"),
+        Entry(
+            "lambda-local",
+            "rtour.cli.lambda_local",
+            "lambda_local",
+            "Serve a Lambda handler on this machine",
+        ),
         Entry("ui", "rtour.cli.ui", "ui", "The terminal UI, on any server"),
         Entry("tour", "rtour.cli.tour", "app", "Learn durable execution, each step checked"),
         Entry("time", "rtour.cli.time", "app", "Drive a development server's clock"),

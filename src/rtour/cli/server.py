@@ -26,6 +26,7 @@ _HELP = {
     "config": "TOML file with settings.",
     "level": "debug, info, warn, error or off; debug tells every step.  [default: info]",
     "format": "human or json.  [default: human]",
+    "lambda": "Where AWS Lambda is, if not in AWS: see `rtour lambda-local`.",
     "tracing": "Where spans go: http://localhost:4317 (OTLP gRPC), otlp+http://… (HTTP).",
 }
 
@@ -65,6 +66,9 @@ def server(
     config: Annotated[str | None, typer.Option("--config", help=_HELP["config"])] = None,
     log_level: Annotated[str | None, typer.Option("--log-level", help=_HELP["level"])] = None,
     log_format: Annotated[str | None, typer.Option("--log-format", help=_HELP["format"])] = None,
+    lambda_endpoint: Annotated[
+        str | None, typer.Option("--lambda-endpoint", metavar="URL", help=_HELP["lambda"])
+    ] = None,
     tracing_endpoint: Annotated[
         str | None, typer.Option("--tracing-endpoint", help=_HELP["tracing"])
     ] = None,
@@ -93,6 +97,7 @@ def server(
         "config": config,
         "log_level": log_level,
         "log_format": log_format,
+        "lambda_endpoint": lambda_endpoint,
         "tracing_endpoint": tracing_endpoint,
     }
     raise typer.Exit(foreground.run(flags))

@@ -71,5 +71,5 @@ def _zstd() -> Any:
     try:
         from compression import zstd  # type: ignore[import-not-found] # noqa: PLC0415 - 3.14 on
     except ImportError:
-        from backports import zstd  # type: ignore[import-not-found] # noqa: PLC0415
+        from backports import zstd  # noqa: PLC0415
     return zstd

@@ -62,7 +62,8 @@ class ServiceRevision(Stored, frozen=True, kw_only=True):
 class Deployment(Stored, frozen=True, kw_only=True):
     """A registered endpoint. `created_at` is milliseconds since the epoch.
 
-    `also_http1` says that a complete request may as well be sent in HTTP/1.1.
+    `uri` is a URL or a Lambda function's ARN. `also_http1` says that a complete request may as well
+    be sent in HTTP/1.1.
     """
 
     id: str
@@ -76,11 +77,13 @@ class Deployment(Stored, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
     sdk_version: str | None = None
     also_http1: bool = False
+    assume_role_arn: str | None = None
+    zstd: bool = False
     services: tuple[ServiceRevision, ...] = ()
 
     @property
     def endpoint(self) -> Endpoint:
-        return Endpoint(self.uri, self.http_version)
+        return Endpoint(self.uri, self.http_version, self.assume_role_arn, self.zstd)
 
     def service(self, name: str) -> ServiceRevision | None:
         return next((service for service in self.services if service.name == name), None)

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from rtour.errors import ManifestError
-from rtour.protocol.discovery import Manifest, accept_header, parse_manifest
+from rtour.protocol.discovery import Manifest, ProtocolMode, accept_header, parse_manifest
 from rtour.redaction import redact
 from rtour.server.transport import (
     Endpoint,
@@ -30,6 +30,11 @@ _MANIFEST_VERSION: Final = 4  # what the official server asks for; SDKs know wha
 _BODY_SHOWN: Final = 500
 _PYTHON_SDKS: Final = ("restate-sdk-python/", "rtour-sdk/")
 _OWN_SERVER: Final = "rtour"  # what rtour.sdk.serving calls itself
+
+_STREAMS_IN_LAMBDA: Final = (
+    "[META0015] the Lambda function says that it streams, which no function can: serve it "
+    "with the SDK's Lambda handler"
+)
 
 Sign = Callable[[str, str | None], Sequence[tuple[str, str]]]
 
@@ -70,6 +75,8 @@ class HttpDiscoverer:
             code = error.restate_code
             text = error.message if code is None else f"[{code}] {error.message}"
             raise ManifestError(text, code, error.status) from error
+        if endpoint.is_lambda and manifest.protocol_mode is ProtocolMode.BIDI_STREAM:
+            raise ManifestError(_STREAMS_IN_LAMBDA, "META0015", 400)
         also_http1 = _is_cheaper_in_http1(endpoint, head)
         also_http1 = also_http1 and await self._speaks_http1(endpoint, sent)
         return Discovered(manifest, sdk, also_http1)

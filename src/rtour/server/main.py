@@ -46,6 +46,8 @@ from rtour.server.tasks import TaskSet
 from rtour.server.time_control import TimeControl, described, restore
 from rtour.server.timers import Timers
 from rtour.server.transport import HttpTransport, Transport
+from rtour.server.transport.aws_lambda import LambdaTransport
+from rtour.server.transport.aws_signing import calls_to
 from rtour.server.world import World
 from rtour.storage import Recovered
 from rtour.storage.sqlite import EphemeralStorage, SqliteStorage
@@ -115,9 +117,7 @@ class Server:
         settings, clock, random = self.settings, self._clock, self._random
         sign = _signing(settings, self._machine)
         self._tracing = tracing = _tracing(settings, clock, random, self.storage.view)
-        self._transport = self._given_transport or HttpTransport(
-            ca_file=settings.deployment_ca_file
-        )
+        self._transport = self._given_transport or _transport(settings)
         self.processor = Processor(
             self.storage,
             clock,
@@ -354,6 +354,12 @@ def _signing(settings: Settings, clock: Clock) -> Callable[[str, str | None], He
     signer = Signer(Path(settings.request_identity_key_file), clock)
     log.info("Requests to deployments are signed, their public key is %s", signer.key_id)
     return signer.headers
+
+
+def _transport(settings: Settings) -> Transport:
+    """To deployments behind URLs, and to those that are Lambda functions."""
+    http = HttpTransport(ca_file=settings.deployment_ca_file)
+    return LambdaTransport(http, calls_to(settings.lambda_endpoint))
 
 
 def _tracing(settings: Settings, clock: Clock, random: Random, view: View) -> Tracing | None:

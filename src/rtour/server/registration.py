@@ -39,9 +39,10 @@ class RegistrationError(RtourError):
 
 
 class NewDeployment(msgspec.Struct, frozen=True, kw_only=True):
-    """What `POST /deployments` says."""
+    """What `POST /deployments` says. `uri` may be a Lambda function's ARN."""
 
     uri: str
+    assume_role_arn: str | None = None
     additional_headers: dict[str, str] = {}
     metadata: dict[str, str] = {}
     use_http_11: bool = False
@@ -54,6 +55,7 @@ class DeploymentUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """What `PATCH /deployments/{id}` says; None leaves things as they are."""
 
     uri: str | None = None
+    assume_role_arn: str | None = None
     additional_headers: dict[str, str] | None = None
     use_http_11: bool | None = None
     overwrite: bool = False
@@ -94,7 +96,7 @@ class Registration:
         if known is not None and not new.force:
             return known, False
         http_version: HttpVersion = "HTTP/1.1" if new.use_http_11 else "HTTP/2.0"
-        endpoint = Endpoint(uri, http_version)
+        endpoint = Endpoint(uri, http_version, new.assume_role_arn)
         found = await self._discoverer.discover(endpoint, new.additional_headers)
         async with self._one_at_a_time:
             known = self._registry.at_address(uri)
@@ -123,6 +125,7 @@ class Registration:
             id=id_,
             uri=uri,
             http_version=http_version,
+            assume_role_arn=new.assume_role_arn,
             additional_headers=new.additional_headers,
             metadata=new.metadata,
             created_at=now,
@@ -254,7 +257,9 @@ class Registration:
 
 
 def normal_uri(uri: str) -> str:
-    """An absolute URI with a path, as the official server writes it."""
+    """An absolute URI with a path, as the official server writes it; an ARN as it is."""
+    if uri.startswith("arn:"):
+        return uri
     parts = urlsplit(uri)
     if not parts.scheme or not parts.netloc:
         raise RegistrationError(
@@ -286,6 +291,7 @@ def _announced(found: Discovered) -> dict[str, Any]:
         "max_protocol_version": manifest.max_protocol_version,
         "sdk_version": found.sdk_version,
         "also_http1": found.also_http1,
+        "zstd": manifest.lambda_compression == "zstd",
     }
 
 
@@ -316,6 +322,8 @@ def _moved(current: Deployment, update: DeploymentUpdate) -> Deployment:
     moved = current
     if update.uri is not None:
         moved = replace(moved, uri=normal_uri(update.uri))
+    if update.assume_role_arn is not None:
+        moved = replace(moved, assume_role_arn=update.assume_role_arn)
     if update.additional_headers is not None:
         moved = replace(moved, additional_headers=update.additional_headers)
     if update.use_http_11 is not None:

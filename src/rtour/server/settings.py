@@ -75,6 +75,7 @@ class Settings(msgspec.Struct, frozen=True):
     disable_eager_state: bool = False
     protocol_v7: bool = False
     request_identity_key_file: str | None = None
+    lambda_endpoint: str | None = None
     tracing_endpoint: str | None = None
     tracing_headers: Secret | None = None
     tracing_sample_ratio: float = 1.0
@@ -104,6 +105,7 @@ OFFICIAL: dict[str, str] = {
     "disable_eager_state": "RESTATE_WORKER__INVOKER__DISABLE_EAGER_STATE",
     "protocol_v7": "RESTATE_EXPERIMENTAL_ENABLE_PROTOCOL_V7",
     "request_identity_key_file": "RESTATE_REQUEST_IDENTITY_PRIVATE_KEY_PEM_FILE",
+    "lambda_endpoint": "AWS_ENDPOINT_URL_LAMBDA",  # AWS's own, which the official server heeds
     "tracing_endpoint": "RESTATE_TRACING_ENDPOINT",
     "tracing_resource_attributes": "OTEL_RESOURCE_ATTRIBUTES",
 }

@@ -67,6 +67,7 @@ class RegisterBody(msgspec.Struct):
 
     uri: str | None = None
     arn: str | None = None
+    assume_role_arn: str | None = None
     additional_headers: dict[str, str] | None = None
     metadata: dict[str, str] | None = None
     use_http_11: bool = False
@@ -80,6 +81,7 @@ class UpdateBody(msgspec.Struct):
 
     uri: str | None = None
     arn: str | None = None
+    assume_role_arn: str | None = None
     additional_headers: dict[str, str] | None = None
     use_http_11: bool | None = None
     overwrite: bool = False

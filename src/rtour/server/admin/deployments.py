@@ -8,7 +8,13 @@ from typing import Final
 from rtour import ids
 from rtour.errors import InvalidId
 from rtour.server.admin import bodies
-from rtour.server.admin.bodies import AdminError, RegisterBody, bad_field, unprocessable
+from rtour.server.admin.bodies import (
+    AdminError,
+    RegisterBody,
+    UpdateBody,
+    bad_field,
+    unprocessable,
+)
 from rtour.server.admin.models import (
     Deployments,
     deployment_detail,
@@ -23,6 +29,10 @@ from rtour.server.web import Reply, Request
 _NO_VARIANT: Final = "data did not match any variant of untagged enum RegisterDeploymentRequest"
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _ARN_PARTS: Final = 8
+_NO_VERSION: Final = (
+    "A qualified ARN needs a version or alias suffix. If you want to use the unpublished version, "
+    "provide $LATEST and make sure your shell doesn't treat it as a variable"
+)
 
 
 class DeploymentEndpoints:
@@ -37,12 +47,10 @@ class DeploymentEndpoints:
     async def create_deployment(self, request: Request, version: int) -> Reply:
         body = bodies.read(request, bodies.REGISTER)
         _check_headers(body.additional_headers)
-        if body.uri is None:
-            raise _no_lambda(body.arn)
         # The second version of the API overwrites unless told not to, and has its own statuses.
         old = version == 2
         force = old if body.force is None else body.force
-        deployment, created = await self._registration.register(_new(body, body.uri, force=force))
+        deployment, created = await self._registration.register(_new(body, force=force))
         if old and not created and not force:
             raise AdminError(409, f"Conflict: deployment {deployment.id} already exists")
         status = 201 if created or (old and force) else 200
@@ -61,10 +69,9 @@ class DeploymentEndpoints:
         _check_id(id_)
         body = bodies.read(request, bodies.UPDATE)
         _check_headers(body.additional_headers)
-        if body.arn is not None:
-            raise _no_lambda(body.arn)
         update = DeploymentUpdate(
-            uri=body.uri,
+            uri=_address(body),
+            assume_role_arn=body.assume_role_arn,
             additional_headers=body.additional_headers,
             use_http_11=body.use_http_11,
             overwrite=body.overwrite,
@@ -79,7 +86,8 @@ class DeploymentEndpoints:
         _check_id(id_)
         body = bodies.read(request, bodies.REGISTER)
         update = DeploymentUpdate(
-            uri=body.uri,
+            uri=_address(body),
+            assume_role_arn=body.assume_role_arn,
             additional_headers=body.additional_headers,
             use_http_11=body.use_http_11,
             overwrite=True,
@@ -100,9 +108,13 @@ class DeploymentEndpoints:
         return Reply(202, [])
 
 
-def _new(body: RegisterBody, uri: str, *, force: bool) -> NewDeployment:
+def _new(body: RegisterBody, *, force: bool) -> NewDeployment:
+    address = _address(body)
+    if address is None:
+        raise unprocessable(_NO_VARIANT)
     return NewDeployment(
-        uri=uri,
+        uri=address,
+        assume_role_arn=body.assume_role_arn,
         additional_headers=body.additional_headers or {},
         metadata=body.metadata or {},
         use_http_11=body.use_http_11,
@@ -118,17 +130,32 @@ def _check_headers(headers: dict[str, str] | None) -> None:
             raise unprocessable(_NO_VARIANT)
 
 
-def _no_lambda(arn: str | None) -> AdminError:
-    if arn is None:
-        return unprocessable(_NO_VARIANT)
-    if len(arn.split(":")) != _ARN_PARTS:
-        return bad_field("arn", "A qualified ARN must have 8 components delimited by `:`")
-    return AdminError(
-        500,
-        "[META0003] AWS Lambda deployments are not supported: serve the SDK's endpoint over "
-        "HTTP and register its uri",
-        "META0003",
-    )
+def _address(body: RegisterBody | UpdateBody) -> str | None:
+    """The URL, or the ARN of a Lambda function."""
+    if body.uri is not None:
+        if body.uri.startswith("arn:"):
+            raise bad_field("uri", "an ARN is given as 'arn'")
+        return body.uri
+    if body.arn is not None:
+        _check_arn(body.arn)
+    return body.arn
+
+
+def _check_arn(arn: str) -> None:
+    parts = arn.split(":")
+    reason = None
+    if parts[0] != "arn":
+        reason = "First component of the ARN must be `arn`"
+    elif parts[2:3] != ["lambda"]:
+        reason = "ARN must be for the lambda service"
+    elif parts[5:6] != ["function"]:
+        reason = "ARN must refer to a `function` resource"
+    elif len(parts) == _ARN_PARTS - 1:
+        reason = _NO_VERSION
+    elif len(parts) != _ARN_PARTS or not all(parts):
+        reason = "A qualified ARN must have 8 components delimited by `:`"
+    if reason is not None:
+        raise bad_field("arn", reason)
 
 
 def _check_id(id_: str) -> None:

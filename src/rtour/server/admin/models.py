@@ -95,9 +95,12 @@ class ServiceNameRevision(Model, frozen=True, kw_only=True):
 
 class DeploymentFields(Model, frozen=True, kw_only=True):
     id: str
-    uri: str
-    protocol_type: str
-    http_version: str
+    uri: str | UnsetType = UNSET
+    arn: str | UnsetType = UNSET
+    assume_role_arn: str | UnsetType = UNSET
+    compression: str | UnsetType = UNSET
+    protocol_type: str | UnsetType = UNSET
+    http_version: str | UnsetType = UNSET
     additional_headers: dict[str, str] | UnsetType = UNSET
     metadata: dict[str, str] | UnsetType = UNSET
     created_at: str
@@ -225,15 +228,27 @@ def registered(deployment: Deployment, defaults: ServiceDefaults) -> Registered:
 def _fields(deployment: Deployment) -> dict[str, Any]:
     return {
         "id": deployment.id,
-        "uri": deployment.uri,
-        "protocol_type": _PROTOCOL_TYPES[deployment.protocol_mode],
-        "http_version": deployment.http_version,
+        **_address(deployment),
         "additional_headers": deployment.additional_headers or UNSET,
         "metadata": deployment.metadata or UNSET,
         "created_at": rfc3339_nanos(deployment.created_at),
         "min_protocol_version": deployment.min_protocol_version,
         "max_protocol_version": deployment.max_protocol_version,
         "sdk_version": deployment.sdk_version or UNSET,
+    }
+
+
+def _address(deployment: Deployment) -> dict[str, Any]:
+    if deployment.endpoint.is_lambda:
+        return {
+            "arn": deployment.uri,
+            "assume_role_arn": _or_unset(deployment.assume_role_arn),
+            "compression": "Zstd" if deployment.zstd else UNSET,
+        }
+    return {
+        "uri": deployment.uri,
+        "protocol_type": _PROTOCOL_TYPES[deployment.protocol_mode],
+        "http_version": deployment.http_version,
     }
 
 
@@ -264,7 +279,10 @@ def service_metadata(
         if is_workflow
         else UNSET,
         journal_retention=setting("journal_retention"),
-        inactivity_timeout=setting("inactivity_timeout"),
+        # Request/response never has an open request to be inactive in.
+        inactivity_timeout=setting("inactivity_timeout")
+        if deployment.protocol_mode is ProtocolMode.BIDI_STREAM
+        else "0s",
         abort_timeout=setting("abort_timeout"),
         enable_lazy_state=bool(manifest.enable_lazy_state),
         retry_policy=_service_retry(merge_retry(defaults.retry, manifest)),

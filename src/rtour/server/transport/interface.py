@@ -13,10 +13,20 @@ import msgspec
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Where a deployment listens."""
+    """Where a deployment listens: a URL, or the ARN of a Lambda function.
+
+    `role` is to be assumed to call the function; `zstd` says that it understands large bodies
+    compressed.
+    """
 
     uri: str
     http_version: Literal["HTTP/1.1", "HTTP/2.0"] = "HTTP/2.0"
+    role: str | None = None
+    zstd: bool = False
+
+    @property
+    def is_lambda(self) -> bool:
+        return self.uri.startswith("arn:")
 
 
 class ResponseHead(msgspec.Struct, frozen=True):

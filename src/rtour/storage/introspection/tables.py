@@ -156,7 +156,12 @@ SYS_DEPLOYMENT = Table(
     "Registered deployments.",
     (
         Column("id", "text", "The deployment's id.", "d.id"),
-        Column("ty", "text", "`http` or `lambda`.", "coalesce(" + _json("ty") + ", 'http')"),
+        Column(
+            "ty",
+            "text",
+            "`http` or `lambda`.",
+            f"CASE WHEN {_json('uri')} LIKE 'arn:%' THEN 'lambda' ELSE 'http' END",
+        ),
         Column("endpoint", "text", "Where it is.", _json("uri")),
         Column("created_at", "timestamp", "When it was registered.", _json("created_at")),
         Column(

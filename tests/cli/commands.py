@@ -10,7 +10,7 @@ from rtour.cli.tree import Command, Group, load
 from tests.cli.fake_server import FakeServer
 
 # Brought by others, with tests of their own: they run servers, services and screens.
-ELSEWHERE = {"up", "server", "serve", "ui", "tour", "replay", "dev", "world"}
+ELSEWHERE = {"up", "server", "serve", "lambda-local", "ui", "tour", "replay", "dev", "world"}
 
 CASES: dict[str, list[str]] = {
     "info": [],

@@ -144,16 +144,16 @@ def _address(body: RegisterBody | UpdateBody) -> str | None:
 def _check_arn(arn: str) -> None:
     parts = arn.split(":")
     reason = None
-    if parts[0] != "arn":
-        reason = "First component of the ARN must be `arn`"
-    elif parts[2:3] != ["lambda"]:
-        reason = "ARN must be for the lambda service"
-    elif parts[5:6] != ["function"]:
-        reason = "ARN must refer to a `function` resource"
-    elif len(parts) == _ARN_PARTS - 1:
+    if len(parts) == _ARN_PARTS - 1 and parts[5] == "function":
         reason = _NO_VERSION
     elif len(parts) != _ARN_PARTS or not all(parts):
         reason = "A qualified ARN must have 8 components delimited by `:`"
+    elif parts[0] != "arn":
+        reason = "First component of the ARN must be `arn`"
+    elif parts[2] != "lambda":
+        reason = "ARN must be for the lambda service"
+    elif parts[5] != "function":
+        reason = "ARN must refer to a `function` resource"
     if reason is not None:
         raise bad_field("arn", reason)
 

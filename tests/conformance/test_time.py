@@ -88,6 +88,12 @@ async def test_a_quarter_of_an_hour_is_skipped(w: World) -> None:
     second = (await until_next(w, "sleep"))["next"]
     assert second["invocation_id"] == sleeper
     assert 14 * MINUTE_MS < second["in_ms"] <= 15 * MINUTE_MS
+    woken = await w.sql(
+        f"SELECT entry_json FROM sys_journal WHERE id = '{sleeper}' AND entry_type = 'Command: Sleep'"
+    )
+    wake_up_ms = json.loads(woken[1]["entry_json"])["Command"]["Sleep"]["wake_up_time"]
+    due_ms = datetime.fromisoformat(second["at"]).timestamp() * 1000
+    assert abs(wake_up_ms - due_ms) < 1
     rtour_time(w, "skip", "--to-next")
     await w.until(sleeper, "completed")
     (row,) = await w.sql(

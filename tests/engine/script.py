@@ -144,8 +144,6 @@ class Script:
             fields["command_index"] = int(options["index"])
         if "protocol" in options:
             fields["protocol_version"] = int(options["protocol"])
-        if "offset" in options:
-            fields["clock_offset_ms"] = int(options["offset"])
         if "as" in options:
             fields["callee"] = self.world.callee(options["as"], words[0])
         if entry in {"AttachInvocation", "GetInvocationOutput"}:

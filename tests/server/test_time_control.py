@@ -139,6 +139,11 @@ def test_what_sdks_ask_for_is_shifted() -> None:
         timers = rig.storage.timers_after(None, 10)
         assert [timer.at - now for timer in timers] == [5 * MINUTE_MS, 10 * MINUTE_MS]
         assert rig.time.next_due() == Due(now + 5 * MINUTE_MS, "sleep", id_)
+        exchange.say(m.Error(500, "oops"))
+        again = await rig.attempt()
+        _start, *entries = [await again.hear() for _ in range(5)]
+        assert entries[1] == m.OneWayCall("Greeter", "greet", b"", 1, now + 10 * MINUTE_MS)
+        assert entries[3] == m.Sleep(now + 5 * MINUTE_MS, 2)
 
     on_rig(scenario)
 

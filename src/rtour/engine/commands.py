@@ -94,8 +94,8 @@ class StoreEntry(Struct):
 
     `command_index` counts commands, Input is 0; a repeated one is dropped. `callee` goes with Call
     and OneWayCall, `resolved_id` with AttachInvocation and GetInvocationOutput. The deployment and
-    protocol version are pinned with the first entry. `clock_offset_ms` turns the deployment's clock
-    into ours where the entry carries a time.
+    protocol version are pinned with the first entry. Instants in the entry are of the server's
+    clock.
     """
 
     id: str
@@ -108,7 +108,6 @@ class StoreEntry(Struct):
     protocol_version: int
     callee: Callee | None = None
     resolved_id: str | None = None
-    clock_offset_ms: int = 0
     ack: bool = False
     number: int = ANY_LIFE
 

@@ -189,7 +189,7 @@ def _complete_promise(step: Step, entry: m.CompletePromise) -> None:
 
 def _sleep(step: Step, entry: m.Sleep) -> None:
     timer = Timer(
-        entry.wake_up_time + step.command.clock_offset_ms,
+        entry.wake_up_time,
         step.invocation.number,
         entry.result_completion_id,
         TimerKind.SLEEP,
@@ -236,8 +236,7 @@ def _call(step: Step, entry: m.Call) -> None:
 
 def _one_way_call(step: Step, entry: m.OneWayCall) -> None:
     """`invoke_time` 0 is now; any other is a schedule, even if it has passed."""
-    due = entry.invoke_time + step.command.clock_offset_ms if entry.invoke_time else None
-    _invoke(step, entry, None, due)
+    _invoke(step, entry, None, entry.invoke_time or None)
 
 
 def _send_signal(step: Step, entry: m.SendSignal) -> None:

@@ -34,6 +34,7 @@ from rtour.protocol.messages import (
 )
 from rtour.server.attempt_errors import AttemptFailure, failure, from_head, from_service
 from rtour.server.attempt_terms import AttemptWorld, Ended, Progress, Route, Suspended
+from rtour.server.service_times import shifted
 from rtour.server.transport import Exchange
 
 log = logging.getLogger("rtour.attempt")
@@ -278,7 +279,10 @@ class Attempt:
         return None
 
     def _on_command(self, received: Frame) -> None:
-        entry: Any = decode(received.type, received.payload, self.route.protocol_version)
+        raw = received.payload
+        entry: Any = decode(received.type, raw, self.route.protocol_version)
+        if by_ms := ahead_ms(self._world.clock):
+            entry, raw = shifted(entry, raw, by_ms)
         resolved = self._world.preconditions.check(self.invocation, entry)
         callee = resolved.callee
         if self.span is not None:
@@ -295,12 +299,11 @@ class Attempt:
                 command_index=self._command_index,
                 entry=entry,
                 type=received.type,
-                raw=received.payload,
+                raw=raw,
                 deployment_id=self.route.deployment_id,
                 protocol_version=self.route.protocol_version,
                 callee=callee,
                 resolved_id=resolved.id,
-                clock_offset_ms=ahead_ms(self._world.clock),
                 ack=received.ack_requested,
                 number=self.invocation.number,
             )

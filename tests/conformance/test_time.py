@@ -89,7 +89,8 @@ async def test_a_quarter_of_an_hour_is_skipped(w: World) -> None:
     assert second["invocation_id"] == sleeper
     assert 14 * MINUTE_MS < second["in_ms"] <= 15 * MINUTE_MS
     woken = await w.sql(
-        f"SELECT entry_json FROM sys_journal WHERE id = '{sleeper}' AND entry_type = 'Command: Sleep'"
+        f"SELECT entry_json FROM sys_journal WHERE id = '{sleeper}' "
+        "AND entry_type = 'Command: Sleep'"
     )
     wake_up_ms = json.loads(woken[1]["entry_json"])["Command"]["Sleep"]["wake_up_time"]
     due_ms = datetime.fromisoformat(second["at"]).timestamp() * 1000

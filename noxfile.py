@@ -50,7 +50,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def tour(session: nox.Session) -> None:
     """Every stage of the tour passes its lessons' checks, and the skeleton fails them."""
-    session.run("pytest", "tests/tour", *session.posargs)
+    session.run("pytest", "-n", "2", "tests/tour", *session.posargs)
 
 
 @nox.session

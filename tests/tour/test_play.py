@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from rtour.client import Client
-from tests.tour.wrong_solutions import WRONG, Wrong
 from tour.guide.guide import Guide, Ran
-from tour.guide.lesson import Lesson, commands
+from tour.guide.lesson import Lesson
 from tour.guide.verdict import Verdict
 
 pytestmark = pytest.mark.slow
@@ -48,47 +46,6 @@ def _failed(ran: list[Ran]) -> list[Ran]:
 
 def _story(lesson: Lesson, verdict: Verdict) -> str:
     return f"{lesson.slug}: expected {verdict.expected}, seen {verdict.seen}, {verdict.done}"
-
-
-async def test_wrong_solutions_are_told_why(guide: Guide) -> None:
-    """What learners get wrong is caught, and the verdict names the cause."""
-    untold = []
-    async with guide.open():
-        await guide.solve(guide.lessons[0])
-        for wrong in WRONG:
-            verdict = await _verdict(guide, wrong)
-            told = " ".join([str(verdict.expected), str(verdict.seen), *verdict.hints])
-            if verdict.passed or wrong.cause not in told:
-                untold.append(f"{wrong.lesson}, {wrong.name}: {told}")
-    assert untold == []
-
-
-async def _verdict(guide: Guide, wrong: Wrong) -> Verdict:
-    lesson = guide.find(wrong.lesson)
-    assert lesson is not None
-    files = lesson.solution(guide.source)
-    assert wrong.old in files[wrong.file], f"{wrong.lesson}, {wrong.name}: nothing to change"
-    changed = {wrong.file: files[wrong.file].replace(wrong.old, wrong.new)}
-    guide.put({**_all_solved(guide), **files, **changed})
-    await guide.theatre.fresh_service()
-    for command in commands(guide.text(lesson)) if wrong.run else []:
-        await guide.run(command)
-    verdict = await guide.check(lesson)
-    await _end_all(guide)
-    return verdict
-
-
-async def _end_all(guide: Guide) -> None:
-    """What a wrong solution has left behind must not trouble the next."""
-    busy = ["inv.status != 'completed'", "inv.status != 'scheduled'"]
-    async with Client(guide.theatre.connection) as client:
-        for each in await client.query.invocations(busy):
-            await client.admin.operate("kill", each.id)
-
-
-def _all_solved(guide: Guide) -> dict[str, str]:
-    folder = guide.source / "part5"
-    return {file.name: file.read_text() for file in folder.glob("*.py")}
 
 
 async def test_code_that_does_not_start_is_a_finding(guide: Guide) -> None:

@@ -21,12 +21,9 @@ class Wrong(NamedTuple):
 CART, TICKET, CHECKOUT = "cart_object.py", "ticket_object.py", "checkout_service.py"
 RESERVE = "await ctx.object_call(reserve, key=ticket_id, arg=None)"
 ADDED = 'ctx.set("tickets", [*tickets, ticket_id])'
+NEW_KEY = 'await ctx.run_typed("payment key", new_key)'
 PAY = 'await ctx.run_typed("payment", pay)'
 
-ASK = """\
-await ctx.run_typed(
-        "ask the box office", email_client.ask_box_office, question=question, answer_to=answer_to
-    )"""
 SWALLOW = """\
         try:
             return await payment_client.call(payment_key, amount)
@@ -256,78 +253,6 @@ WRONG = (
         "answers false when the card is declined",
     ),
     Wrong(
-        "awakeables",
-        "does not wait",
-        "refund_service.py",
-        "if await decision else",
-        "if decision else",
-        "makes it refused",
-    ),
-    Wrong(
-        "awakeables",
-        "asks outside a run",
-        "refund_service.py",
-        ASK,
-        "email_client.ask_box_office(question, answer_to)",
-        "the question is sent inside a run",
-    ),
-    Wrong(
-        "awakeables",
-        "turns the answer round",
-        "refund_service.py",
-        '"refunded" if await decision else "refused"',
-        '"refused" if await decision else "refunded"',
-        "makes it refunded",
-    ),
-    Wrong(
-        "workflows",
-        "does not wait",
-        "membership_workflow.py",
-        'await ctx.promise("code", type_hint=str).value()',
-        "code",
-        "it has ended already",
-    ),
-    Wrong(
-        "workflows",
-        "takes any code",
-        "membership_workflow.py",
-        "    if entered != code:",
-        "    if False:",
-        "with a wrong code fails",
-    ),
-    Wrong(
-        "workflows",
-        "keeps no status",
-        "membership_workflow.py",
-        '    ctx.set("status", "waiting for the code")\n',
-        "",
-        "status tells that it waits",
-    ),
-    Wrong(
-        "sagas",
-        "undoes nothing",
-        "group_booking.py",
-        "            await ctx.object_call(unreserve, key=ticket_id, arg=None)\n",
-        "            pass\n",
-        "is still reserved",
-    ),
-    Wrong(
-        "sagas",
-        "takes what it gets",
-        "group_booking.py",
-        '                raise TerminalError(f"{ticket_id} is taken.", status_code=409)\n',
-        "                continue\n",
-        "answers within",
-    ),
-    Wrong(
-        "sagas",
-        "forgets to tell",
-        "group_booking.py",
-        "        raise\n",
-        "        return False\n",
-        "fails",
-    ),
-    Wrong(
         "durable-execution",
         "fails before the call",
         CART,
@@ -342,7 +267,7 @@ WRONG = (
         CART,
         'raise RuntimeError("Failing")',
         'raise __import__("rtour").TerminalError("Failing")',
-        "no addTicket is being retried",
+        "A TerminalError is not retried",
         run=True,
     ),
     Wrong(
@@ -351,34 +276,65 @@ WRONG = (
         CART,
         '    raise RuntimeError("Failing")\n',
         "",
-        "no addTicket is being retried",
+        "did not fail: it has answered",
         run=True,
     ),
     Wrong(
-        "testing",
-        "other names",
-        "test_theatre.py",
-        "test-",
-        "mine-",
-        "nobody has reserved a seat whose name begins with test-",
+        "idempotency-keys",
+        "makes the key outside a run",
+        CHECKOUT,
+        NEW_KEY,
+        "new_key()",
+        "A key that is made outside a run is another one in every attempt",
         run=True,
     ),
     Wrong(
-        "testing",
-        "one user twice",
-        "test_theatre.py",
-        "test-bob-",
-        "test-ada-",
-        "no seat of the tests was wanted by two users",
+        "idempotency-keys",
+        "forgets the await",
+        CHECKOUT,
+        NEW_KEY,
+        NEW_KEY.removeprefix("await "),
+        "it was not awaited",
         run=True,
     ),
     Wrong(
-        "testing",
-        "two seats",
-        "test_theatre.py",
-        'f"test-bob-{self.mark}", seat',
-        'f"test-bob-{self.mark}", f"{seat}-2"',
-        "no seat of the tests was wanted by two users",
+        "idempotency-keys",
+        "fails for good",
+        CHECKOUT,
+        "raise RuntimeError(",
+        "raise __import__('rtour').TerminalError(",
+        "A TerminalError is not retried",
         run=True,
     ),
+    Wrong(
+        "idempotency-keys",
+        "does not fail",
+        CHECKOUT,
+        '    raise RuntimeError("Something happened")\n',
+        "",
+        "did not fail: it has answered",
+        run=True,
+    ),
+    Wrong(
+        "crashing",
+        "random key outside a run",
+        CHECKOUT,
+        "str(ctx.uuid())",
+        "__import__('secrets').token_hex(8)",
+        "The key is made anew in every attempt",
+    ),
+    Wrong("crashing", "never pays", CHECKOUT, PAY, "True", "the provider was never asked"),
+    Wrong(
+        "crashing",
+        "says it was declined",
+        CHECKOUT,
+        "return paid",
+        "return False",
+        "answered False",
+    ),
+    Wrong("recap", "five seconds", CART, "minutes=15", "seconds=5", "it is due in 5 s"),
+    Wrong(
+        "recap", "never sets", CART, ADDED, "tickets.append(ticket_id)", "only ctx.set stores it"
+    ),
+    Wrong("recap", "wrong price", CHECKOUT, '* len(order["tickets"])', "", "two seats cost $80"),
 )

@@ -156,7 +156,9 @@ class Guide:
         """Writes files of `app/`; what the learner had is kept beside it, once."""
         for name, content in files.items():
             file = self.folder / "app" / name
-            if file.is_file() and file.read_text("utf-8") != content:
+            if file.is_file():
+                if file.read_text("utf-8") == content:
+                    continue
                 shutil.copyfile(file, file.with_suffix(".py.mine"))
             file.write_text(content, "utf-8")
 

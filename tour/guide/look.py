@@ -100,6 +100,18 @@ class Look:
             f"Ask the engine: rtour invocations describe {id_}",
         )
 
+    async def asleep(self, id_: str) -> bool:
+        """Whether an invocation sleeps, rather than coming to its end."""
+
+        async def either() -> bool:
+            invocation = await self.client.query.invocation(id_)
+            return bool(await self.entries(id_, "Sleep")) or (
+                invocation is not None and invocation.done
+            )
+
+        await self.until(either)
+        return bool(await self.entries(id_, "Sleep"))
+
     # --- looking -----------------------------------------------------------------------------
 
     async def journal(self, id_: str) -> list[JournalEntry]:

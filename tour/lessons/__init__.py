@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..guide.lesson import Edit, Lesson
-from . import beyond, calling, paying, remembering, scheduling, watching
+from . import beyond, calling, failing, paying, remembering, scheduling, watching
 
 CART, TICKET, CHECKOUT = "cart_object.py", "ticket_object.py", "checkout_service.py"
 MEMBERSHIP, TESTS = "membership_workflow.py", "test_theatre.py"
@@ -86,8 +86,8 @@ LESSONS: tuple[Lesson, ...] = (
     Lesson("invoking-over-http", calling.http),
     Lesson("calls", calling.calls, "part1", [CART], ONLY_CALLS),
     Lesson("messages", calling.messages, "part1", [CART]),
-    Lesson("durable-execution", calling.durable_execution, "part1", [CART], [FAIL_AFTER_RESERVE]),
-    Lesson("debugging", calling.debugging, "part1", [CART], before=3),
+    Lesson("durable-execution", failing.durable_execution, "part1", [CART], [FAIL_AFTER_RESERVE]),
+    Lesson("debugging", failing.debugging, "part1", [CART], before=3),
     Lesson("scheduling", scheduling.scheduling, "part2", [CART]),
     Lesson("objects-and-services", scheduling.objects),
     Lesson("state", remembering.state, "part3", [CART], (EXPIRE_UNSEEN, *SELLS_NOTHING)),

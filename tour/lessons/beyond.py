@@ -10,6 +10,7 @@ from rtour.client.model import Invocation
 
 from ..guide.look import Look, words
 from ..guide.verdict import NotYet
+from .failing import RECENT, ended_by_hand
 
 SAGA_HINTS = (
     "Keep a list of what is reserved. A taken seat and a cancellation raise TerminalError.",
@@ -120,6 +121,13 @@ async def sagas(look: Look) -> None:
     await look.call(f"TicketObject/{taken}/reserve")
     group = {"leader": look.fresh("user"), "tickets": [free, taken]}
     id_ = await look.send("GroupBooking/book", group)
+    if await look.asleep(id_):
+        await look.client.admin.operate("kill", id_)
+        raise NotYet(
+            "a taken seat ends the booking",
+            f"{taken} was taken, and book goes on all the same: it gives the leader time to think",
+            *SAGA_HINTS,
+        )
     failure = await look.failure(id_, "GroupBooking/book with a taken seat", *SAGA_HINTS)
     look.done(f"a taken seat ends the booking: {failure.message}")
     await _free(look, free, "the seats that it had are free again")
@@ -164,24 +172,48 @@ async def changing(look: Look) -> None:
     if not rows:
         raise NotYet(
             "an invocation whose journal does not fit the code",
-            "every journal fits",
+            *await _fitting(look),
             "Start a workflow, let it wait, put a ctx.sleep above its first step, wake it.",
         )
     ids = sorted({str(row["id"]) for row in rows})
     look.done(f"{' and '.join(ids)} met code that the journal does not fit (RT0016)")
 
-    async def well() -> Invocation | None:
+    async def ended() -> list[Invocation]:
         found = await look.client.query.invocations_by_id(ids)
-        return next((each for each in found if each.done), None)
+        return [each for each in found if each.done]
 
-    ended = await look.until(well)
-    if ended is None:
+    done = await look.until(ended) or []
+    by_itself = next((each for each in done if not ended_by_hand(each)), None)
+    if by_itself is None:
         raise NotYet(
             "it goes on once the code fits again",
-            "it still fails",
+            f"{done[0].id} was ended by hand: {done[0].completion_failure}"
+            if done
+            else "it still fails",
             "Take the change back; the next retry finds code that fits.",
+            "If you have ended it: begin again with another user, and let that one live.",
         )
-    look.done(f"the change was taken back, and {ended.id} went on to its end")
+    look.done(f"the change was taken back, and {by_itself.id} went on to its end")
+
+
+async def _fitting(look: Look) -> list[str]:
+    """Why no journal has met code that it does not fit, and what to do."""
+    runs = await look.invocations(
+        "inv.target_service_name = 'MembershipWorkflow'", "inv.target_handler_name = 'run'"
+    )
+    waiting = next((each for each in runs if not each.done), None)
+    if waiting is not None:
+        return [
+            f"{waiting.target} still waits: it has not met the new code",
+            "Wake it: call confirm of the same user, with any code.",
+        ]
+    for each in runs[:RECENT]:
+        if await look.entries(each.id, "Sleep"):
+            return [
+                f"every journal fits: {each.id} slept, but not where its journal has another step",
+                "Put it before a step that the workflow has made already, once it has begun.",
+            ]
+    return ["every journal fits"]
 
 
 async def testing(look: Look) -> None:

@@ -10,7 +10,8 @@ from rtour.client.model import Invocation
 
 from ..guide.look import Look, reason, words
 from ..guide.verdict import NotYet
-from .calling import ADD_TICKET, again_and_again
+from .calling import ADD_TICKET
+from .failing import again_and_again, instead
 
 PRICE = 40
 CLI_KEY_LENGTH = 26
@@ -73,16 +74,24 @@ async def keys(look: Look) -> None:
     if not failing:
         raise NotYet(
             "a CheckoutService/handle that fails after making its key, and is retried",
-            "none is being retried",
+            *await instead(look, await look.of_handler("CheckoutService/handle")),
             'Print the key, and below it raise RuntimeError("Something happened").',
             "Then check out a cart that has a ticket in it.",
         )
     run = next(iter(await look.entries(failing.id, "Run")), None)
-    if run is None or _value(run) is None:
+    if run is None:
         raise NotYet(
             "the key is in the journal before the failure",
-            f"the journal: {words(await look.journal(failing.id))}",
-            "Await the run first, raise afterwards.",
+            f"{failing.id} failed with no run in its journal",
+            "A key that is made outside a run is another one in every attempt. Make it inside "
+            "a run, await that, and raise below it.",
+            RUN_HINT,
+        )
+    if _value(run) is None:
+        raise NotYet(
+            "the key is in the journal before the failure",
+            f"{failing.id} failed before its run had a result: it was not awaited",
+            "Await the run, and raise below it.",
             RUN_HINT,
         )
     look.done(f"handle has failed again and again: {reason(failing) or 'until it was ended'}")
@@ -90,12 +99,17 @@ async def keys(look: Look) -> None:
 
 
 async def _failing_handle(look: Look) -> Invocation | None:
+    """One that is or was retried, and best one that has kept something."""
     found = await look.of_handler("CheckoutService/handle")
-    for each in found:
-        ended = each.completion_result == "failure" and await look.client.query.events(each.id)
-        if ended and await look.entries(each.id, "Run"):
+    retried = [
+        each
+        for each in found
+        if each.completion_result == "failure" and await look.client.query.events(each.id)
+    ]
+    for each in retried:
+        if await look.entries(each.id, "Run"):
             return each
-    return again_and_again([each for each in found if not each.done])
+    return again_and_again([each for each in found if not each.done]) or next(iter(retried), None)
 
 
 async def payment(look: Look) -> None:
@@ -229,7 +243,13 @@ async def crashing(look: Look) -> None:
 
     with look.outside.order("payments-hang"):
         id_ = await look.send(f"CartObject/{user}/checkout")
-        if not await look.until(lambda: asked(1)):
+
+        async def asked_or_done() -> bool:
+            invocation = await look.client.query.invocation(id_)
+            return await asked(1) or (invocation is not None and invocation.done)
+
+        await look.until(asked_or_done)
+        if not await asked(1):
             raise NotYet(
                 "handle asks the payment provider",
                 "the provider was never asked",

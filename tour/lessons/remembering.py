@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from rtour.client.model import Invocation
+
 from ..guide.look import Look, words
 from ..guide.verdict import NotYet
 
@@ -70,7 +72,8 @@ async def _empty_cart(look: Look) -> None:
 
 async def inspecting(look: Look) -> None:
     """Nina's cart was filled while the learner watched its state."""
-    for call in await look.of_handler("CartObject/Nina/addTicket"):
+    calls = await look.of_handler("CartObject/Nina/addTicket")
+    for call in calls:
         sets = await look.entries(call.id, "SetState")
         if sets:
             now = (await look.state("CartObject", "Nina")).get("tickets")
@@ -79,9 +82,23 @@ async def inspecting(look: Look) -> None:
             return
     raise NotYet(
         "a ticket in Nina's cart since carts have state",
-        "CartObject/Nina has not written any state",
+        await _nina(look, calls),
         "Add one as in the lesson, and look: rtour kv get CartObject Nina",
     )
+
+
+async def _nina(look: Look, calls: list[Invocation]) -> str:
+    """Why her cart is empty."""
+    for call in calls:
+        answers = [entry.outcome for entry in await look.entries(call.id, "Output")]
+        if any(answer is not None and answer.value == b"false" for answer in answers):
+            return f"Nina was refused her seat in {call.id}: somebody has it already"
+    others = await look.invocations(
+        "inv.target_service_name = 'CartObject'", "lower(inv.target_service_key) = 'nina'"
+    )
+    wrong = next((each.target for each in others if each.target_service_key != "Nina"), None)
+    also = f"; {wrong.rpartition('/')[0]} has, but that is another cart" if wrong else ""
+    return f"CartObject/Nina has not written any state{also}"
 
 
 async def expiring(look: Look) -> None:

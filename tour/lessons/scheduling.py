@@ -52,15 +52,7 @@ async def scheduling(look: Look) -> None:
 
 async def _not_asleep(look: Look, id_: str) -> None:
     """A handler that sleeps for 15 minutes would have to be waited for."""
-
-    async def slept() -> bool:
-        invocation = await look.client.query.invocation(id_)
-        return bool(await look.entries(id_, "Sleep")) or (
-            invocation is not None and invocation.done
-        )
-
-    await look.until(slept)
-    if await look.entries(id_, "Sleep"):
+    if await look.asleep(id_):
         await look.client.admin.operate("kill", id_)
         raise NotYet(
             "addTicket schedules a message and ends",
@@ -103,4 +95,7 @@ async def _one_at_a_time(look: Look) -> None:
     ids = [await look.send(f"TicketObject/{seat}/unreserve") for _ in range(5)]
     for id_ in ids:
         await look.result(id_, f"TicketObject/{seat}/unreserve")
+    ended = {each.id: each.completed_at for each in await look.client.query.invocations_by_id(ids)}
+    if ids != sorted(ids, key=lambda id_: str(ended[id_])):
+        raise NotYet("one key does one thing after the other", f"they ended in disorder: {ended}")
     look.done(f"five requests to TicketObject/{seat} at once: worked on one after the other")

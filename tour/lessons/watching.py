@@ -26,8 +26,8 @@ async def tracing(look: Look) -> None:
 
 async def recap(look: Look) -> None:
     """Everything that the theatre promises, once more."""
-    await scheduling.scheduling(look)
     await remembering.state(look)
+    await scheduling.scheduling(look)
     await remembering.expiring(look)
     await remembering.tickets(look)
     await paying.payment(look)

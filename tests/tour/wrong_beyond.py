@@ -83,6 +83,14 @@ BEYOND = (
         "fails",
     ),
     Wrong(
+        "sagas",
+        "sells nothing",
+        "group_booking.py",
+        "        ctx.object_send(mark_as_sold, key=ticket_id, arg=None)",
+        "        pass",
+        "after two minutes the seats are sold",
+    ),
+    Wrong(
         "testing",
         "other names",
         "test_theatre.py",

@@ -141,6 +141,15 @@ WRONG = (
         "it holds null",
     ),
     Wrong(
+        "expiring-tickets",
+        "is not told",
+        CART,
+        "            ctx.object_send(expire_ticket, key=ctx.key(), arg=ticket_id, "
+        "send_delay=RESERVED_FOR)\n".removeprefix("    "),
+        "",
+        "15 minutes later the cart of",
+    ),
+    Wrong(
         "ticket-object",
         "reserves without looking",
         TICKET,

@@ -9,6 +9,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -25,6 +26,7 @@ from .verdict import NotYet
 T = TypeVar("T")
 PATIENCE_S = 8.0
 LOOK_EVERY_S = 0.05
+A_LITTLE = timedelta(seconds=1)
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -99,6 +101,10 @@ class Look:
             f"it is {invocation.status}{failure}",
             f"Ask the engine: rtour invocations describe {id_}",
         )
+
+    async def skip(self, by: timedelta) -> None:
+        """Moves the engine's clock on, and a little more: what is due by then happens now."""
+        await self.client.time.skip(by + A_LITTLE)
 
     async def asleep(self, id_: str) -> bool:
         """Whether an invocation sleeps, rather than coming to its end."""

@@ -165,7 +165,9 @@ class Theatre:
         ingress, admin, _ = self.ports
         data = ["--ephemeral"] if self.ephemeral else ["--data", str(self.state / "data")]
         ports = ["--ingress-port", str(ingress), "--admin-port", str(admin)]
-        self._server = self._spawn("server", [*RTOUR, "server", *data, *ports], SERVER_ENV)
+        self._server = self._spawn(
+            "server", [*RTOUR, "server", "--dev-clock", *data, *ports], SERVER_ENV
+        )
         self._write()
         async with Client(self.connection) as client:
             for _ in range(int(READY_WITHIN_S / LOOK_EVERY_S)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..guide.look import Look, words
 from ..guide.verdict import NotYet
 from .failing import RECENT, ended_by_hand
 
+TIME_TO_THINK = timedelta(minutes=2)
 SAGA_HINTS = (
     "Keep a list of what is reserved. A taken seat and a cancellation raise TerminalError.",
     "except TerminalError: await ctx.object_call(unreserve, …) for each, then raise",
@@ -144,6 +146,29 @@ async def sagas(look: Look) -> None:
     look.done(f"cancelled while it waited: {failure.message}")
     for seat in (one, two):
         await _free(look, seat, f"{seat} is free again")
+    await _sold(look, group)
+
+
+async def _sold(look: Look, group: dict[str, Any]) -> None:
+    """Nobody has cancelled, and the time to think is over."""
+    seats = [look.fresh("seat"), look.fresh("seat")]
+    id_ = await look.send("GroupBooking/book", {**group, "tickets": seats})
+    await look.asleep(id_)
+    await look.skip(TIME_TO_THINK)
+    value = await look.result(id_, "GroupBooking/book, two minutes later,")
+
+    async def sold() -> bool:
+        states = [await look.state("TicketObject", seat) for seat in seats]
+        return all(state.get("status") == "SOLD" for state in states)
+
+    if value is not True or not await look.until(sold, patience_s=2.0):
+        statuses = [(await look.state("TicketObject", seat)).get("status") for seat in seats]
+        raise NotYet(
+            "after two minutes the seats are sold, and book answers true",
+            f"it answered {json.dumps(value)}, and the seats are {statuses}",
+            "After the sleep: ctx.object_send(mark_as_sold, key=ticket_id, arg=None) for each.",
+        )
+    look.done("two minutes were skipped: the seats are sold")
 
 
 async def _reserved(look: Look, seat: str) -> bool:

@@ -120,7 +120,7 @@ async def messages(look: Look) -> None:
     """The handler expireTicket sends a message; checkout calls the plain service."""
     seat, user = look.fresh("seat"), look.fresh("user")
     await look.call(f"CartObject/{user}/addTicket", seat)
-    await expire_sends(look, user, seat)
+    await _expire_sends(look, user, seat)
     await look.call(f"CartObject/{user}/addTicket", seat)
     path = f"CartObject/{user}/checkout"
     answer = await look.call(path)
@@ -142,13 +142,17 @@ async def messages(look: Look) -> None:
     look.done("checkout hands the user and the tickets to CheckoutService/handle")
 
 
-async def expire_sends(look: Look, user: str, seat: str) -> None:
-    """The handler expireTicket tells the seat's object, without waiting."""
-    path, target = f"CartObject/{user}/expireTicket", f"TicketObject/{seat}/unreserve"
-    answer = await look.call(path, seat)
+async def _expire_sends(look: Look, user: str, seat: str) -> None:
+    answer = await look.call(f"CartObject/{user}/expireTicket", seat)
+    await seat_is_told(look, answer.id, seat)
+
+
+async def seat_is_told(look: Look, id_: str, seat: str) -> None:
+    """An expireTicket tells the seat's object, without waiting."""
+    target = f"TicketObject/{seat}/unreserve"
     hint = "ctx.object_send(unreserve, key=ticket_id, arg=None)"
-    sends = await look.entries(answer.id, "OneWayCall")
-    if not sends and await look.entries(answer.id, "Call"):
+    sends = await look.entries(id_, "OneWayCall")
+    if not sends and await look.entries(id_, "Call"):
         raise NotYet(
             f"expireTicket sends a message to {target}",
             "it calls, and so waits for something whose answer it does not need",
@@ -158,7 +162,7 @@ async def expire_sends(look: Look, user: str, seat: str) -> None:
     if not sends:
         raise NotYet(
             f"expireTicket sends a message to {target}",
-            f"its journal: {words(await look.journal(answer.id))}",
+            f"its journal: {words(await look.journal(id_))}",
             "Import unreserve from .ticket_object and send to it.",
             hint,
         )

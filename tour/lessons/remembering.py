@@ -9,6 +9,7 @@ from rtour.client.model import Invocation
 
 from ..guide.look import Look, words
 from ..guide.verdict import NotYet
+from .scheduling import RESERVED_FOR
 
 SET_HINT = 'ctx.set("tickets", [*tickets, ticket_id])'
 
@@ -122,6 +123,18 @@ async def expiring(look: Look) -> None:
             "Send to unreserve when the ticket was in the cart.",
         )
     look.done("an expired ticket leaves the cart, and its seat is told")
+    await look.skip(RESERVED_FOR)
+
+    async def empty() -> bool:
+        return not (await look.state("CartObject", user)).get("tickets")
+
+    if not await look.until(empty):
+        raise NotYet(
+            f"15 minutes later the cart of {user} is empty",
+            f"it holds {json.dumps((await look.state('CartObject', user)).get('tickets'))}",
+            "addTicket schedules expireTicket, as in the lesson on scheduling.",
+        )
+    look.done("15 minutes were skipped, and the rest of the cart has left, too")
     stranger = look.fresh("seat")
     answer = await look.call(f"CartObject/{user}/expireTicket", stranger)
     if await look.entries(answer.id, "OneWayCall"):
@@ -148,6 +161,7 @@ async def tickets(look: Look) -> None:
     look.done("a sold seat stays sold")
     await _race(look)
     await _taken(look)
+    await _runs_out(look)
     await _sells(look)
 
 
@@ -191,6 +205,25 @@ async def _taken(look: Look) -> None:
             "In addTicket, fill the cart only `if reserved:`.",
         )
     look.done("a taken seat does not get into another cart")
+
+
+async def _runs_out(look: Look) -> None:
+    seat, first, second = look.fresh("seat"), look.fresh("user"), look.fresh("user")
+    await look.call(f"CartObject/{first}/addTicket", seat)
+    await look.skip(RESERVED_FOR)
+
+    async def free() -> bool:
+        return "status" not in await look.state("TicketObject", seat)
+
+    await look.until(free)
+    answer = await look.call(f"CartObject/{second}/addTicket", seat)
+    if answer.value is not True:
+        raise NotYet(
+            "after 15 minutes a seat can be had again",
+            f"addTicket of another user answered {json.dumps(answer.value)}",
+            "addTicket schedules expireTicket, and that sends to unreserve.",
+        )
+    look.done("15 minutes were skipped: the seat was free again, and somebody else has it")
 
 
 async def _sells(look: Look) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from rtour.client.journal import JournalEntry
+from rtour.client.model import Invocation
 
 from ..guide.look import Look, words
 from ..guide.verdict import NotYet
-from .calling import expire_sends
+from .calling import seat_is_told
 
 RESERVED_FOR = timedelta(minutes=15)
 TOLERANCE = timedelta(seconds=30)
@@ -34,20 +34,21 @@ async def scheduling(look: Look) -> None:
             "ctx.key(), the argument is the ticket.",
             HINT,
         )
-    delay = _delay(sends[0])
+    called = (await look.of_handler(target))[0]
+    delay = _delay(called)
     if abs(delay - RESERVED_FOR) > TOLERANCE:
         raise NotYet(
             "expireTicket is due in 15 minutes",
             "it is due at once" if not delay else f"it is due in {delay.total_seconds():.0f} s",
-            "Give the message a send_delay." if not delay else "Set it back to 15 minutes.",
+            "Give the message a send_delay." if not delay else "Set it to 15 minutes.",
             HINT,
         )
     look.done(f"{target} is due in 15 minutes; addTicket has ended, so the cart is free meanwhile")
-    scheduled = await look.of_handler(target)
-    if not scheduled or scheduled[0].status != "scheduled":
-        raise NotYet(f"{target} is scheduled", "the engine does not have it")
-    look.done(f"the engine keeps it as {scheduled[0].id}, whatever restarts")
-    await expire_sends(look, user, seat)
+    look.done(f"the engine keeps it as {called.id}, whatever restarts")
+    await look.skip(RESERVED_FOR)
+    await look.result(called.id, target)
+    look.done("15 minutes were skipped, and expireTicket was called")
+    await seat_is_told(look, called.id, seat)
 
 
 async def _not_asleep(look: Look, id_: str) -> None:
@@ -62,9 +63,9 @@ async def _not_asleep(look: Look, id_: str) -> None:
         )
 
 
-def _delay(send: JournalEntry) -> timedelta:
-    due, made = send.wake_up_at, send.appended_at
-    return due - made if isinstance(due, datetime) and made is not None else timedelta(0)
+def _delay(called: Invocation) -> timedelta:
+    due = called.scheduled_start_at
+    return timedelta(0) if due is None else due - called.created_at
 
 
 async def objects(look: Look) -> None:

@@ -204,6 +204,7 @@ class MemoryStorage:
         self.working = self.durable.copy()
         self._view = TablesView(self.working)
         self._open: list[tuple[int, int, list[c.Change]]] = []
+        self._flight: list[tuple[int, int, list[c.Change]]] = []  # in the commit under way
         self._committing = False
 
     @property
@@ -231,14 +232,11 @@ class MemoryStorage:
     def commit(self, done: Callable[[BaseException | None], None]) -> None:
         assert not self._committing, "one commit at a time"
         self._committing = True
-        batch, self._open = self._open, []
-        asyncio.get_running_loop().call_soon(self._settle, batch, done)
+        self._flight, self._open = self._open, []
+        asyncio.get_running_loop().call_soon(self._settle, done)
 
-    def _settle(
-        self,
-        batch: list[tuple[int, int, list[c.Change]]],
-        done: Callable[[BaseException | None], None],
-    ) -> None:
+    def _settle(self, done: Callable[[BaseException | None], None]) -> None:
+        batch, self._flight = self._flight, []
         for sequence, at, changes in batch:
             for change in changes:
                 self.durable.apply(change)
@@ -261,8 +259,13 @@ class MemoryStorage:
         return TablesView(tables).all_state(service, key)
 
     def timers_after(self, after: Timer | None, limit: int) -> list[Timer]:
-        deleted = self.durable.timers.keys() - self.working.timers.keys()
-        timers = [t for t in self.durable.timers if t not in deleted]
+        changing = {
+            change.timer
+            for _, _, changes in (*self._flight, *self._open)
+            for change in changes
+            if isinstance(change, c.PutTimer | c.DeleteTimer)
+        }
+        timers = [t for t in self.durable.timers if t not in changing]
         return sorted(t for t in timers if after is None or t > after)[:limit]
 
     def expired(self, at: int, limit: int) -> list[tuple[str, bool]]:

@@ -38,6 +38,7 @@ in [Security](../security.md).
 MEANING = {
     "data": "folder of everything durable; one server at a time",
     "ephemeral": "keep nothing: a temporary folder, no waiting for the disk",
+    "check_data": "when a large data file is checked: `beside` the server, `first`, or `never`",
     "dev_clock": "let `rtour time` skip and stop the server's clock; for development only",
     "host": "address to listen on",
     "ingress_host": "address of the ingress port, if another",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from rtour.cli.frontpage import entries
 from rtour.cli.tree import Command, Group, load
+from rtour.storage import copies
+from rtour.storage.sqlite import SqliteStorage
 from tests.cli.fake_server import FakeServer
 
 # Brought by others, with tests of their own: they run servers, services and screens.
@@ -15,6 +18,8 @@ ELSEWHERE = {"up", "server", "serve", "lambda-local", "ui", "tour", "replay", "d
 CASES: dict[str, list[str]] = {
     "info": [],
     "doctor": [],
+    "backup": ["copy.db", "--force"],
+    "restore": ["backup.db", "--data", "elsewhere", "--force"],
     "why": ["{pending}"],
     "trace": ["{called}"],
     "sql": ["SELECT name, ty FROM sys_service ORDER BY name"],
@@ -89,6 +94,8 @@ ENDLESS = {"invocations watch"}
 # Works, or is meant to work, without any server.
 LOCAL = {
     "info",
+    "backup",
+    "restore",
     "example",
     "completions generate",
     "completions install",
@@ -98,6 +105,12 @@ LOCAL = {
     "config view",
     "config edit",
 }
+
+
+def with_data(home: Path) -> None:
+    """A folder of data that is small, and a backup of it."""
+    SqliteStorage(home / "rtour-data").close()
+    copies.backup(home / "rtour-data", home / "backup.db")
 
 
 def leaves() -> dict[str, Command]:

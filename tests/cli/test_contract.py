@@ -11,7 +11,7 @@ import httpx
 import pytest
 from rich.cells import cell_len
 
-from tests.cli.commands import CASES, ENDLESS, LOCAL, RAW, argv, furnish, leaves, samples
+from tests.cli.commands import CASES, ENDLESS, LOCAL, RAW, argv, furnish, leaves, samples, with_data
 from tests.cli.fake_server import FakeServer
 from tests.cli.shapes import document, documented, merge, shape
 from tests.cli.terminal import Result, Terminal
@@ -44,6 +44,8 @@ def _run(terminal: Terminal, name: str, *more: str, words: list[str] | None = No
     words = words or argv(terminal.server, name)
     if name == "config add-environment":
         words += ["--admin-url", "http://staging:9070"]
+    if name in {"backup", "restore"}:
+        with_data(terminal.home)
     return terminal.run(*words, *more)
 
 
@@ -114,6 +116,8 @@ def test_80_columns_are_enough(terminal: Terminal, name: str) -> None:
     words = [*argv(terminal.server, name), "--quiet"]
     if name == "config add-environment":
         words += ["--admin-url", "http://staging:9070"]
+    if name in {"backup", "restore"}:
+        with_data(terminal.home)
     result = terminal.run(*words, tty=True)
     assert result.code == 0, result.err
     assert "\x1b" not in result.out

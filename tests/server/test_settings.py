@@ -170,7 +170,12 @@ def test_every_setting_has_a_variable() -> None:
         type(None): ("kept", "kept"),
         tuple: ("a, b", ("a", "b")),
     }
-    special = {"log_level": "debug", "log_format": "json", "retry_on_max_attempts": "kill"}
+    special = {
+        "log_level": "debug",
+        "log_format": "json",
+        "retry_on_max_attempts": "kill",
+        "check_data": "first",
+    }
     for name in Settings.__struct_fields__:
         if name == "limits":
             continue

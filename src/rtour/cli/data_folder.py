@@ -44,6 +44,23 @@ def look(session: Session) -> list[Finding]:
     return [*found, _inside(folder, database)]
 
 
+def thorough(folder: Path) -> list[Finding]:
+    """A check of every page and row, whether a server uses the folder or not."""
+    from rtour.storage.checking import SHOWN_MAX, check  # noqa: PLC0415
+
+    try:
+        damage = check(folder / "rtour.db")
+    except RtourError as error:
+        return [Finding("problem", WHAT, str(error), "rtour restore BACKUP")]
+    if not damage:
+        return [Finding("ok", WHAT, f"{folder}: every page and every row is as it was written")]
+    advice = f"stop the server, then: rtour restore BACKUP --data {folder}"
+    found = [Finding("problem", WHAT, words, advice) for words in damage]
+    if len(found) == SHOWN_MAX:
+        found.append(Finding("problem", WHAT, "and perhaps more", advice))
+    return found
+
+
 def _open_to_others(folder: Path) -> list[Finding]:
     if sys.platform == "win32" or not folder.stat().st_mode & 0o077:
         return []

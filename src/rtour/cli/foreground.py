@@ -12,6 +12,7 @@ from typing import Any
 
 VALUES = {
     "--data": "data",
+    "--check-data": "check_data",
     "--host": "host",
     "--ingress-port": "ingress_port",
     "--admin-port": "admin_port",

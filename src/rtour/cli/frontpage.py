@@ -73,6 +73,10 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     ),
     "Data": (
         Entry("kv", "rtour.cli.state", "app", "State of virtual objects and workflows", ("state",)),
+        Entry(
+            "backup", "rtour.cli.backup", "backup", "All data in one file, while the server works"
+        ),
+        Entry("restore", "rtour.cli.backup", "restore", "A backup as the data of a folder"),
         Entry("sql", "rtour.cli.sql", "sql", "Ask the server in SQL; without a query, a shell"),
         Entry(
             "subscriptions",

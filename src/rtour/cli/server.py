@@ -11,6 +11,7 @@ from rtour.cli import foreground
 _HELP = {
     "data": "Folder for everything durable; made if it is not there.  [default: ./rtour-data]",
     "ephemeral": "Keep nothing: a temporary folder that goes when the server stops.",
+    "check": "Check a large data file beside the server, first, or never.  [default: beside]",
     "clock": "Let `rtour time` skip and stop this server's clock. For development only.",
     "ingress": "Port for clients of services.  [default: 8080]",
     "admin": "Port for operators, the CLI and the UI.  [default: 9070]",
@@ -34,6 +35,9 @@ _HELP = {
 def server(
     data: Annotated[str | None, typer.Option("--data", help=_HELP["data"])] = None,
     ephemeral: Annotated[bool, typer.Option("--ephemeral", help=_HELP["ephemeral"])] = False,
+    check_data: Annotated[
+        str | None, typer.Option("--check-data", metavar="WHEN", help=_HELP["check"])
+    ] = None,
     dev_clock: Annotated[bool, typer.Option("--dev-clock", help=_HELP["clock"])] = False,
     ingress_port: Annotated[
         str | None, typer.Option("--ingress-port", help=_HELP["ingress"])
@@ -82,6 +86,7 @@ def server(
     flags = {
         "data": data,
         "ephemeral": "true" if ephemeral else None,
+        "check_data": check_data,
         "dev_clock": "true" if dev_clock else None,
         "ingress_port": ingress_port,
         "admin_port": admin_port,

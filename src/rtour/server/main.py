@@ -41,6 +41,7 @@ from rtour.server.registration import Registration
 from rtour.server.registry import Registry
 from rtour.server.requests import Requests
 from rtour.server.routes import Routes
+from rtour.server.scrub import opened, scrub
 from rtour.server.settings import Settings
 from rtour.server.tasks import TaskSet
 from rtour.server.time_control import TimeControl, described, restore
@@ -50,6 +51,7 @@ from rtour.server.transport.aws_lambda import LambdaTransport
 from rtour.server.transport.aws_signing import calls_to
 from rtour.server.world import World
 from rtour.storage import Recovered
+from rtour.storage.failures import DamagedError
 from rtour.storage.sqlite import EphemeralStorage, SqliteStorage
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ class Stopping(RtourError):  # noqa: N818 - reads as the fact it reports
 
 
 class StorageFailed(RtourError):  # noqa: N818
-    """A commit failed: the server stops, since nothing more would be durable."""
+    """A commit failed or the data is damaged: the server stops, nothing more can be promised."""
 
 
 class Server:
@@ -104,7 +106,7 @@ class Server:
     async def __aenter__(self) -> Self:
         settings = self.settings
         self._access = Access.of(settings)
-        self.storage = EphemeralStorage() if settings.ephemeral else _open(settings)
+        self.storage = EphemeralStorage() if settings.ephemeral else opened(settings)
         try:
             self._build()
             await self._start()
@@ -269,6 +271,10 @@ class Server:
         self.timers.start()
         self.subscriptions.start()
         self._tasks.spawn(self.cleaner.run(), "cleaner")
+        if self._is_to_be_checked():
+            self._tasks.spawn(
+                scrub(self.storage.path, self._machine, self._on_damage), "check of the data"
+            )
         if self.time is not None:
             pilot = Autopilot(self.time, self.processor, self.invoker)
             self._tasks.spawn(pilot.run(), "autopilot")
@@ -303,10 +309,22 @@ class Server:
         for request_id in filter(None, waiting):
             self.requests.refuse(request_id, error)
 
+    def _is_to_be_checked(self) -> bool:
+        storage = self.storage
+        beside = self.settings.check_data == "beside"
+        return beside and isinstance(storage, SqliteStorage) and not storage.checked
+
     def _on_fatal(self, error: BaseException) -> None:
         log.critical("A commit failed, nothing after it would be durable: stopping. %s", error)
+        self._end("the server cannot store anything more", error)
+
+    def _on_damage(self, error: DamagedError) -> None:
+        log.critical("The data cannot be trusted: stopping. %s", error)
+        self._end("the server's data is damaged", error)
+
+    def _end(self, told: str, error: BaseException) -> None:
         self.failure = error
-        self.requests.fail(StorageFailed(f"the server cannot store anything more: {error}"))
+        self.requests.fail(StorageFailed(told))
         self.stop_requested.set()
 
     # --- stopping --------------------------------------------------------------------------------
@@ -369,7 +387,3 @@ def _tracing(settings: Settings, clock: Clock, random: Random, view: View) -> Tr
     from rtour.server.tracing.setup import Tracing  # noqa: PLC0415
 
     return Tracing(settings, clock, random, view, CLUSTER_NAME)
-
-
-def _open(settings: Settings) -> SqliteStorage:
-    return SqliteStorage(Path(settings.data))

@@ -17,7 +17,7 @@ SAME_SIGNAL_S = 0.5
 
 
 async def serve(settings: Settings, started: Callable[[Server], None]) -> None:
-    """Run a server until SIGINT or SIGTERM, or until its disk fails, which raises StorageFailed."""
+    """Run a server until SIGINT or SIGTERM, or until its disk or data fails: StorageFailed."""
     return_large_blocks()
     async with Server(settings) as server:
         _stop_on_signals(server)
@@ -29,7 +29,7 @@ async def serve(settings: Settings, started: Callable[[Server], None]) -> None:
         started(server)
         await server.stop_requested.wait()
     if server.failure is not None:
-        raise StorageFailed(f"a commit failed: {server.failure}") from server.failure
+        raise StorageFailed(str(server.failure)) from server.failure
 
 
 def _stop_on_signals(server: Server) -> None:

@@ -41,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     data: str = "rtour-data"
     ephemeral: bool = False
+    check_data: str = "beside"
     dev_clock: bool = False
     host: str = "127.0.0.1"
     ingress_host: str | None = None
@@ -254,6 +255,10 @@ def _checked(settings: Settings) -> Settings:
     if not 0 <= settings.tracing_sample_ratio <= 1:
         ratio = settings.tracing_sample_ratio
         raise ConfigError(f"tracing_sample_ratio: expected 0 to 1, got {ratio:g}")
+    if settings.check_data not in {"beside", "first", "never"}:
+        raise ConfigError(
+            f"check_data: expected beside, first or never, got '{settings.check_data}'"
+        )
     if settings.log_level.lower() not in _LEVELS:
         raise ConfigError(
             f"log_level: expected one of {', '.join(sorted(_LEVELS))}, got '{settings.log_level}'"

@@ -83,7 +83,7 @@ class DamagedError(StorageError):
         super().__init__(
             f"{path} is damaged: {reason}. Stop the server and restore a backup (`rtour restore`), "
             f"or save what is readable with `sqlite3 {path} .recover` and start the server with "
-            "another data folder. `rtour doctor --data` lists all damage."
+            f"another data folder. `rtour doctor --data {path.parent}` lists all damage."
         )
 
 
@@ -101,6 +101,16 @@ class WriteFailedError(StorageError):
         super().__init__(
             f"Writing to {path} failed: {reason}. Nothing was acknowledged that is not stored. "
             "See to the disk (space, permissions, health), then restart the server."
+        )
+
+
+class DiskError(StorageError):
+    """The disk refuses, or the system does for it."""
+
+    def __init__(self, path: Path, reason: object) -> None:
+        super().__init__(
+            f"{path} cannot be used: {reason}. Nothing was acknowledged that is not stored. "
+            "See to the disk (space, permissions, health), then start the server again."
         )
 
 
@@ -123,6 +133,15 @@ def _megabytes(size: int) -> str:
 
 
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
+_DISK = frozenset(
+    {
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_PERM,
+    }
+)
 
 
 READ_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
@@ -130,18 +149,16 @@ READ_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 
 def explained(path: Path, error: Exception) -> Exception:
-    """One of `READ_ERRORS`, as damage to the file if that is what it means.
+    """One of `READ_ERRORS`, as damage to the file or trouble with the disk if it means that.
 
     Our statements are constants: where they have an error, it is the file's tables that changed.
     An error without a code is Python's, about text that is none.
     """
     if isinstance(error, UnicodeDecodeError):
         return DamagedError(path, f"text in it is not text: {error}")
-    if _is_damage(error):
-        return DamagedError(path, error)
-    return error
-
-
-def _is_damage(error: Exception) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
-    return type(error) is sqlite3.OperationalError if code is None else code & 0xFF in _DAMAGE
+    if code is None:
+        return DamagedError(path, error) if type(error) is sqlite3.OperationalError else error
+    if code & 0xFF in _DAMAGE:
+        return DamagedError(path, error)
+    return DiskError(path, error) if code & 0xFF in _DISK else error

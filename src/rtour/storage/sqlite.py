@@ -7,6 +7,7 @@ the two together.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -94,10 +95,14 @@ class SqliteStorage:
                 self._working.settle()
             except AssertionError as broken:  # whoever waits must hear of it, too
                 error = broken
+        elif isinstance(error, sqlite3.OperationalError):
+            error = WriteFailedError(self.path, error)
         self._failure = error
         done(error)
 
     def _refuse_after_failure(self) -> None:
+        if isinstance(self._failure, WriteFailedError):
+            raise self._failure
         if self._failure is not None:
             raise WriteFailedError(self.path, self._failure) from self._failure
 

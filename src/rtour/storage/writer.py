@@ -10,7 +10,6 @@ before it copies, so that a file that was large once does not stay so.
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 import threading
 import time
@@ -70,6 +69,7 @@ class Writer:
         self._rows = 0
         self._checkpointing = False
         self._finish_checkpoint = False
+        self._failure: BaseException | None = None  # of a checkpoint; the next commit tells
         self._busy = False
         self._mean_ms = 0.0
         self._until_retry = _RETRY_LOOP
@@ -104,13 +104,15 @@ class Writer:
         if finish and error is None:
             done(None)
             _give_back(self._connection, self._settings.spare_pages)
-            _checkpoint(self._connection)
+            self._failure = self._failure or _checkpoint(self._connection)
             self._busy = False
         else:
             self._busy = False
             done(error)
 
     def _transact(self, steps: list[Step]) -> BaseException | None:
+        if self._failure is not None:
+            return self._failure
         cursor = self._cursor
         try:
             cursor.execute("BEGIN IMMEDIATE")
@@ -134,7 +136,7 @@ class Writer:
         return None
 
     def _checkpoint_beside(self) -> None:
-        _checkpoint(self._checkpoints)
+        self._failure = _checkpoint(self._checkpoints)
         self._finish_checkpoint = True
         self._checkpointing = False
 
@@ -146,11 +148,21 @@ class Writer:
         self._connection.close()
 
 
-def _checkpoint(connection: sqlite3.Connection) -> None:
-    """Copy the log into the database as far as nobody is in the way."""
-    # A disk that is full fails here as well; the log is sound and grows until the next try.
-    with contextlib.suppress(sqlite3.OperationalError):
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+# Somebody reads what would be overwritten, or the disk is full: the log is sound and grows.
+_LATER = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL})
+
+
+def _checkpoint(connection: sqlite3.Connection, mode: str = "PASSIVE") -> BaseException | None:
+    """Copy the log into the database as far as nobody is in the way.
+
+    A failed sync is not tried again, as the system may have dropped what it could not write: the
+    log still has it, for the next life.
+    """
+    try:
+        connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+    except sqlite3.Error as error:
+        return None if error.sqlite_errorcode & 0xFF in _LATER else error
+    return None
 
 
 def _give_back(connection: sqlite3.Connection, spare_pages: int) -> None:
@@ -158,7 +170,7 @@ def _give_back(connection: sqlite3.Connection, spare_pages: int) -> None:
 
     A file made before this was so has no map of its pages: it keeps its size.
     """
-    with contextlib.suppress(sqlite3.OperationalError):  # as above
+    with contextlib.suppress(sqlite3.OperationalError):  # a full disk, or a reader: later
         ((free,),) = connection.execute("PRAGMA freelist_count").fetchall()
         ((pages,),) = connection.execute("PRAGMA page_count").fetchall()
         if free > max(spare_pages, pages // 4):
@@ -172,5 +184,6 @@ def fold_in(connection: sqlite3.Connection) -> None:
     A life that is killed before its log is full leaves it to the next one: without this, a server
     that is killed again and again would have a log without end.
     """
-    with contextlib.suppress(sqlite3.OperationalError):  # as above
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    error = _checkpoint(connection, "TRUNCATE")
+    if error is not None:
+        raise error

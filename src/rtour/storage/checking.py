@@ -31,6 +31,7 @@ from rtour.storage.failures import (
     explained,
     row_damage,
 )
+from rtour.storage.logs import Unread, unread
 from rtour.storage.schema import NEWEST, found_version, schema_sum
 from rtour.storage.sums import SUMS, Sum
 
@@ -103,7 +104,14 @@ def check(path: Path, *, still: bool = False) -> list[str]:
             raise explained(path, error) from error
         if version == 0:
             raise ForeignFileError(path)
-        return problems(connection, path, version)
+        log = [] if still else list(log_problems(path))
+        return log + problems(connection, path, version)
+
+
+def log_problems(path: Path) -> Iterator[str]:
+    """Commits in the log of an open database that cannot be read any more."""
+    if unread(path) is Unread.COMMITS:
+        yield f"its log {path.name}-wal is damaged, what was committed behind that is lost"
 
 
 def main() -> int:

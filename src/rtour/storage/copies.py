@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from rtour.storage.checking import check, read_only
+from rtour.storage.checking import check, log_problems, read_only
 from rtour.storage.failures import (
     CopyRoomError,
     DamagedError,
@@ -39,6 +39,10 @@ def backup(folder: Path, target: Path) -> None:
     if not database.is_file() or not database.stat().st_size:
         raise StorageError(f"There is no data in {folder}: it has no {DATABASE} that holds any.")
     with contextlib.closing(read_only(database)) as connection:
+        connection.execute("SELECT 1 FROM sqlite_schema").fetchall()  # reads the log
+        damage = "; ".join(log_problems(database))
+        if damage:
+            raise DamagedError(database, damage)
         copy(connection, database, target)
 
 

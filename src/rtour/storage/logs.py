@@ -26,7 +26,8 @@ _FRAME_BYTES = 24
 _SALTS_AT = 16
 _SUM_AT = 24
 _PAGE_SIZE_AT = 16  # of the database's header
-_READ_AT = 16  # of the -shm file
+_READ_AT = 16  # of the -shm file, as are the salts of what was read
+_SALTS_READ_AT = 32
 # Salts that differ in so few bits are the same, with damage: one of them is random.
 _NEAR_BITS = 2
 
@@ -47,20 +48,26 @@ class _Frame(msgspec.Struct, frozen=True):
 
 
 def unread(database: Path) -> Unread:
-    """What SQLite, which has just opened the database, does not read of its log."""
+    """What SQLite, which has the database open, does not read of its log.
+
+    A server may write to the log meanwhile, or start it over.
+    """
     log, shm = (database.with_name(database.name + end) for end in ("-wal", "-shm"))
     if not log.exists() or log.stat().st_size <= _HEADER or not shm.exists():
         return Unread.NOTHING
-    with shm.open("rb") as file:
-        file.seek(_READ_AT)
-        (read,) = struct.unpack("=I", file.read(4))
     with log.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return _judge(content, _page_bytes(database), read)
+        header = content[:_HEADER]
+        frames = list(_frames(content, _page_bytes(database)))
+    # Read after the frames: what is committed meanwhile must not look as if it were not read.
+    index = shm.read_bytes()
+    (read,) = struct.unpack_from("=I", index, _READ_AT)
+    if _is_sound(header) and index[_SALTS_READ_AT:][:8] != header[_SALTS_AT:_SUM_AT]:
+        return Unread.NOTHING  # it has started over meanwhile
+    return _judge(header, frames, read)
 
 
-def _judge(content: mmap.mmap, page_bytes: int, read: int) -> Unread:
-    frames = list(_frames(content, page_bytes))
-    salts = _salts(content[:_HEADER], frames)
+def _judge(header: bytes, frames: list[_Frame], read: int) -> Unread:
+    salts = _salts(header, frames)
     left = [at for at, frame in enumerate(frames) if at >= read and _near(frame.salts, salts)]
     if not left:
         return Unread.NOTHING
@@ -80,7 +87,7 @@ def _frames(content: mmap.mmap, page_bytes: int) -> Iterator[_Frame]:
 def _salts(header: bytes, frames: list[_Frame]) -> int:
     """The log's own, not those of its lives before. A damaged header is no witness."""
     if _is_sound(header) or not frames:
-        return int.from_bytes(header[_SALTS_AT : _SALTS_AT + 8], "big")
+        return int.from_bytes(header[_SALTS_AT:_SUM_AT], "big")
     return frames[0].salts
 
 

@@ -91,8 +91,7 @@ def _refuse_log_alone(path: Path) -> None:
 def _look_at_log(path: Path) -> None:
     match unread(path):
         case Unread.COMMITS:
-            reason = "its log is damaged in the middle, what was committed behind that is lost"
-            raise DamagedError(path, f"{reason} ({path.name}-wal)")
+            raise DamagedError(path, "; ".join(checking.log_problems(path)))
         case Unread.UNFINISHED:
             log.warning(
                 "The last commit in the log of %s is not whole and is left out, as is right after "

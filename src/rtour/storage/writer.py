@@ -10,6 +10,7 @@ before it copies, so that a file that was large once does not stay so.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 import time

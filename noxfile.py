@@ -12,7 +12,7 @@ nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "types", "tests", "docs", "sim"]
 nox.options.error_on_external_run = False
 
-QUICK = "not oracle and not slow"
+QUICK = "not oracle and not slow and not browser"
 # These have a session of their own: they start whole servers and services.
 HEAVY = [
     word
@@ -70,6 +70,12 @@ def conformance(session: nox.Session) -> None:
     """The official SDKs on our server, and the same scenarios on the official server."""
     session.run("pytest", "tests/conformance", "-m", "not slow", *session.posargs)
     session.run("pytest", "-m", "oracle", "--ignore", "tests/conformance", *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The terminal UI in Chromium, without a window."""
+    session.run("pytest", "-m", "browser", "tests/tui", *session.posargs)
 
 
 @nox.session

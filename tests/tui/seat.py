@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.events import Key
 from textual.message import Message
 from textual.pilot import Pilot
 from textual.screen import ModalScreen
@@ -58,6 +59,13 @@ class Seat:
             await self.settle()
         return self.text
 
+    async def type_ahead(self, *keys: str) -> str:
+        """Presses keys faster than they can be handled, as SSH and pastes bring them."""
+        for key in keys:
+            self.app.post_message(Key(key, key if len(key) == 1 else None))
+        await self.settle()
+        return self.text
+
     async def fill(self, text: str) -> str:
         """Puts text into the field in focus, as pasting does."""
         field = self.app.focused
@@ -94,6 +102,8 @@ class Seat:
             await self.pilot.pause()
 
     def _busy(self) -> bool:
+        if self.app.behind:
+            return True
         asking = isinstance(self.app.screen, ModalScreen)
         waiting = {"operating", "changing", "picking", "exporting"} if asking else set()
         return any(

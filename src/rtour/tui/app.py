@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import on
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
@@ -24,6 +24,7 @@ from rtour.tui.services import ServicesView
 from rtour.tui.sql import SqlView
 from rtour.tui.state import StateView
 from rtour.tui.top_line import PLACES, PlaceWanted, TopLine
+from rtour.tui.typing_ahead import TypingAhead
 from rtour.tui.view import View
 from rtour.tui.workspace import Workspace
 
@@ -38,7 +39,7 @@ VIEWS: dict[str, Callable[[Workspace], View[Any, Any]]] = {
 }
 
 
-class RtourApp(App[None]):
+class RtourApp(TypingAhead):
     """A view of one server."""
 
     TITLE = "rtour"

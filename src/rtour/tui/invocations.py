@@ -27,9 +27,9 @@ from rtour.tui.workspace import Workspace
 
 COLUMNS = (
     Column(title="STATUS", widest=13),
-    Column(title="TARGET", grow=2),
+    Column(title="TARGET", grow=1),
     Column(title="AGE", widest=8, right=True),
-    Column(title="NOTE", grow=3),
+    Column(title="NOTE", grow=1),
     Column(title="TRIES", widest=5, right=True, from_width=110),
     Column(title="ID", widest=38, from_width=130),
 )

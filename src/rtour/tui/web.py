@@ -7,6 +7,7 @@ invocations. So only requests that come from our own page, by our own name, are 
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Awaitable, Callable
 
@@ -15,6 +16,24 @@ from aiohttp.typedefs import Middleware
 from textual_serve.server import Server
 
 HOST = "127.0.0.1"
+# textual-serve's page asks Google for a font that it has itself, and waits for a click before it
+# takes keys.
+ELSEWHERE = re.compile(r'<link[^>]*"https:[^>]*>')
+ADDED = """
+<link rel="icon" href="data:,">
+<style>
+  @font-face {
+    font-family: "Roboto Mono";
+    src: url("/static/fonts/RobotoMono-VariableFont_wght.ttf");
+  }
+</style>
+<script>
+  new MutationObserver((changes, watcher) => {
+    const keyboard = document.querySelector(".xterm-helper-textarea");
+    if (keyboard) { keyboard.focus(); watcher.disconnect(); }
+  }).observe(document, { childList: true, subtree: true });
+</script>
+</head>"""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -55,11 +74,17 @@ def only_own_page(url: str) -> Middleware:
             raise web.HTTPForbidden(text=f"only for {url}")
         response = await handler(request)
         if not response.prepared:
-            # The page would fetch a font from elsewhere, which nobody asked for.
             response.headers["Content-Security-Policy"] = policy
+        if isinstance(response, web.Response) and response.content_type == "text/html":
+            response.text = at_home(response.text or "")
         return response
 
     return check
+
+
+def at_home(page: str) -> str:
+    """The page with nothing from elsewhere, and with the keyboard in it from the start."""
+    return ELSEWHERE.sub("", page).replace("</head>", ADDED, 1)
 
 
 def serve(command: str, port: int) -> None:

@@ -63,6 +63,7 @@ class Connection(asyncio.Protocol):
         self._source = source
         self._buffer = bytearray()
         self._wanted: int | None = None
+        self._asked = False
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: Any) -> None:
@@ -74,6 +75,7 @@ class Connection(asyncio.Protocol):
         if request is None:
             self._transport.close()
             return
+        self._asked = True
         self._began = perf_counter()
         self._transport.write(request)
 
@@ -89,12 +91,14 @@ class Connection(asyncio.Protocol):
         if len(self._buffer) < self._wanted:
             return
         self._source.times.append(perf_counter() - self._began)
-        self._source.failures += self._buffer[9:12] not in {b"200", b"202"}
+        self._source.failures += bytes(self._buffer[9:12]) not in {b"200", b"202"}
         self._buffer.clear()
         self._wanted = None
+        self._asked = False
         self._send()
 
     def connection_lost(self, _error: Exception | None) -> None:
+        self._source.failures += self._asked  # nobody answered
         if not self.done.done():
             self.done.set_result(None)
 

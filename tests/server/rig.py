@@ -25,6 +25,7 @@ from rtour.engine.model import (
 from rtour.protocol.messages import Header, Value
 from rtour.server.attempt import Attempt
 from rtour.server.attempt_terms import AttemptLimits, Progress, Route
+from rtour.server.counts import AttemptCounts
 from rtour.server.invoker import Invoker, InvokerLimits
 from rtour.server.preconditions import Preconditions
 from rtour.server.processor import Processor
@@ -62,6 +63,7 @@ class Rig:
     ) -> None:
         self.clock = clock
         self.tracer: Tracer | None = None
+        self.counts = AttemptCounts()
         self.storage = storage or MemoryStorage()
         self.transport = ScriptedTransport()
         self.limits = AttemptLimits()

@@ -82,14 +82,14 @@ class Attempt:
                 route.endpoint,
                 path,
                 self._headers(path),
-                body=self._first_bytes(),
+                body=self._counted(self._first_bytes()),
                 end=not self.input_open,
             )
             self._exchange = exchange
             if self._cancelled:
                 exchange.abort()
             for data in self._early:
-                exchange.send(data)
+                exchange.send(self._counted(data))
             if route.duplex and not self.input_open:
                 exchange.end_request()
             try:
@@ -127,6 +127,10 @@ class Attempt:
         headers += route.headers
         headers += self._world.sign(path, key)
         return headers
+
+    def _counted(self, data: bytes) -> bytes:
+        self._world.counts.sent_bytes += len(data)
+        return data
 
     def _first_bytes(self) -> bytes:
         """Start, the journal, and what came since this attempt was made, as one block."""
@@ -179,6 +183,7 @@ class Attempt:
         for name, value in state.items():
             room -= len(name) + len(value)
             if room < 0:
+                self._world.counts.truncated_states += 1
                 return tuple(entries), True
             entries.append(StateEntry(name, value))
         return tuple(entries), False
@@ -219,7 +224,7 @@ class Attempt:
         if self._exchange is None:
             self._early.append(data)
         else:
-            self._exchange.send(data)
+            self._exchange.send(self._counted(data))
 
     def close_input(self) -> None:
         """Send no more: an SDK that waits then suspends."""
@@ -248,6 +253,7 @@ class Attempt:
             raise failure("RT0012", f"expected content-type {expected}, got {got}")
         decoder = Decoder(self._world.limits.message_bytes_max)
         while data := await exchange.receive():
+            self._world.counts.received_bytes += len(data)
             self._active_at = self._loop.time()
             decoder.feed(data)
             while (received := decoder.next_frame()) is not None:
@@ -285,6 +291,7 @@ class Attempt:
             entry, raw = shifted(entry, raw, by_ms)
         resolved = self._world.preconditions.check(self.invocation, entry)
         callee = resolved.callee
+        self._world.counts.commands[type(entry)] += 1
         if self.span is not None:
             self.span.command(entry)
             callee = None if callee is None else self.span.calling(callee, entry)

@@ -9,6 +9,7 @@ import msgspec
 from rtour.clock import Clock
 from rtour.engine.commands import Command
 from rtour.protocol.messages import Future
+from rtour.server.counts import AttemptCounts
 from rtour.server.preconditions import Preconditions
 from rtour.server.transport import Endpoint, Transport
 from rtour.storage import Storage
@@ -74,6 +75,9 @@ class AttemptWorld(Protocol):
 
     @property
     def limits(self) -> AttemptLimits: ...
+
+    @property
+    def counts(self) -> AttemptCounts: ...
 
     @property
     def tracer(self) -> Tracer | None:

@@ -73,6 +73,7 @@ class Invoker:
         self, world: AttemptWorld, routes: Routes, random: Random, limits: InvokerLimits
     ) -> None:
         self._world = world
+        self._counts = world.counts
         self._routes = routes
         self._random = random
         self._limits = limits
@@ -178,6 +179,7 @@ class Invoker:
         activation.stop_waiting()
         if self._stopping:
             return
+        self._counts.enqueued += 1
         if self._running < self._limits.concurrent:
             self._run(activation)
         else:
@@ -189,6 +191,7 @@ class Invoker:
         activation.attempts += 1
         activation.started_at = self._world.clock.now_ms()
         self._running += 1
+        self._counts.started += 1
         try:
             attempt = self._prepare(activation)
         except AttemptFailure as error:
@@ -215,6 +218,7 @@ class Invoker:
     async def _attempt(self, activation: Activation, attempt: Attempt) -> None:
         """Run one attempt and report how it went, unless it is no longer the current one."""
         outcome: Ended | Suspended | AttemptFailure
+        began = asyncio.get_running_loop().time()
         try:
             outcome = await attempt.run()
         except AttemptFailure as error:
@@ -231,16 +235,19 @@ class Invoker:
             log.exception("Attempt broke", extra={"invocation": attempt.invocation})
             outcome = failure("RT0006", f"internal error: {error!r}")
         finally:
+            self._counts.durations.add(asyncio.get_running_loop().time() - began)
             self._release_slot()
         outcome = attempt.timed_out() or outcome
         activation.sdk = attempt.sdk or activation.sdk
-        counts = self._active.get(attempt.invocation.id) is activation
-        counts = counts and activation.attempt is attempt
+        current = self._active.get(attempt.invocation.id) is activation
+        current = current and activation.attempt is attempt
         if attempt.span is not None:
-            attempt.span.end(outcome if counts else None)
-        if counts:
+            attempt.span.end(outcome if current else None)
+        if current:
             self._note_progress(activation, attempt)
             self._report(activation, attempt, outcome)
+        else:
+            self._counts.aborted += 1
 
     def _note_progress(self, activation: Activation, attempt: Attempt) -> None:
         if attempt.commands:
@@ -258,6 +265,7 @@ class Invoker:
         match outcome:
             case Ended():
                 log.debug("Ended", extra={"invocation": invocation})
+                self._counts.completed += 1
                 del self._active[invocation.id]
                 self._routes.learn(invocation, attempt, suspended=False)
                 self._world.propose(
@@ -265,6 +273,7 @@ class Invoker:
                 )
             case Suspended():
                 log.debug("Suspended", extra={"invocation": invocation})
+                self._counts.suspended += 1
                 del self._active[invocation.id]
                 self._routes.learn(invocation, attempt, suspended=True)
                 self._world.propose(
@@ -292,6 +301,7 @@ class Invoker:
         """Plan the next attempt by the policy, or say that there is none."""
         error = outcome.error
         activation.last_error = error
+        self._counts.failed += 1
         activation.failed_at = asyncio.get_running_loop().time()
         activation.failures += 1
         policy = self._routes.retry_policy(activation.invocation)
@@ -307,6 +317,7 @@ class Invoker:
                 self._retry(activation, error, delay_ms)
                 return
             pause = policy.pause_on_max
+        self._counts.exhausted += 1
         log.warning(
             "%s after %d attempts: [%s] %s",
             "Paused" if pause else "Failed",
@@ -348,6 +359,12 @@ class Invoker:
             self._failed(activation, failure("RT0006", f"internal error: {error}"))
 
     # --- looking and stopping --------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """How many invocations wait for a slot, and how many for their next try."""
+        retrying = sum(each.next_retry_at is not None for each in self._active.values())
+        return sum(each.queued for each in self._queue), retrying
 
     def activations(self) -> Iterator[Activation]:
         """Every invocation that runs or waits for its next attempt, for introspection."""

@@ -18,6 +18,7 @@ from rtour.engine.actions import Action
 from rtour.engine.apply import apply
 from rtour.engine.commands import Command, Record
 from rtour.engine.decision import Decision
+from rtour.server.counts import CommitCounts
 from rtour.server.weights import weight
 from rtour.storage import Recovered, Storage
 
@@ -54,6 +55,8 @@ class Processor:
         self._on_fatal = on_fatal
         self.on_idle: Callable[[], None] | None = None
         self._watch = watch
+        self.counts = CommitCounts()
+        self._commit_began = 0.0
         self._unstored_bytes_max = unstored_bytes_max
         self._queue: deque[Command] = deque()
         self._actions: list[Action] = []
@@ -89,6 +92,11 @@ class Processor:
         if not self._scheduled and not self._failed:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._turn)
+
+    @property
+    def applied(self) -> int:
+        """How many commands were applied since the start."""
+        return self._applied
 
     @property
     def proposed(self) -> int:
@@ -161,6 +169,7 @@ class Processor:
         if self._wrote:
             self._wrote = False
             self._committing = actions
+            self._commit_began = asyncio.get_running_loop().time()
             self._storage.commit(self._committed)
         else:
             self._dispatch_all(actions)
@@ -169,6 +178,8 @@ class Processor:
     def _committed(self, error: BaseException | None) -> None:
         actions, self._committing = self._committing, None
         assert actions is not None
+        self.counts.commits += 1
+        self.counts.durations.add(asyncio.get_running_loop().time() - self._commit_began)
         if error is not None:
             self._fail(error)
             return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rtour.clock import Clock
 from rtour.server.attempt_terms import AttemptLimits
+from rtour.server.counts import AttemptCounts
 from rtour.server.identity import Headers
 from rtour.server.preconditions import Preconditions
 from rtour.server.processor import Processor
@@ -40,3 +41,4 @@ class World:
         self.room = processor.room
         self.sign = sign
         self.tracer = tracer
+        self.counts = AttemptCounts()

@@ -112,6 +112,7 @@ class Front:
         self._empty = asyncio.Event()
         self._empty.set()
         self._server: asyncio.Server | None = None
+        self.opened = 0  # connections, since the start
 
     @property
     def connections(self) -> int:
@@ -180,6 +181,7 @@ class Front:
     def admit(self, connection: Stoppable) -> bool:
         """Whether there is room for one more."""
         self._connections.add(connection)
+        self.opened += 1
         self._empty.clear()
         return (
             len(self._connections) <= self.shared.limits.connections_max

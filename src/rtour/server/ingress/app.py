@@ -11,6 +11,7 @@ import msgspec
 
 from rtour.clock import Clock
 from rtour.engine.model import Target
+from rtour.server.counts import IngressCounts
 from rtour.server.ingress import awakeables
 from rtour.server.ingress.calls import Calls
 from rtour.server.ingress.paths import NEW_FORM, segments
@@ -77,20 +78,32 @@ class Ingress:
         try:
             reply = await self._route(request)
         except IngressError as error:
+            self._refused("request_error" if error.status < 500 else "ingress_error")
             reply = refusal(error)
         except Overloaded as error:
+            self._refused("rate-limited")
             reply = refusal(IngressError(429, str(error)))
             reply.headers.append(_RETRY_AFTER)
         except Unavailable as error:
+            self._refused("ingress_error")
             reply = refusal(IngressError(503, f"internal routing error: {error}"))
         except Exception:  # noqa: BLE001 - a bug costs one request, in the shape of all errors
             _log.exception("%s %s failed", request.method, request.path)
+            self._refused("ingress_error")
             reply = refusal(IngressError(500, "internal server error"))
         reply.headers += _CORS
         origin = request.header(b"origin")
         if origin is not None:
             reply.headers.append((b"access-control-allow-origin", origin))
         return reply
+
+    @property
+    def counts(self) -> IngressCounts:
+        """What became of requests so far."""
+        return self._calls.counts
+
+    def _refused(self, status: str) -> None:
+        self.counts.requests["", status] += 1
 
     def _route(self, request: Request) -> Awaitable[Reply]:
         parts = segments(request.path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Final
@@ -17,6 +19,7 @@ from rtour.engine.model import FromIngress, RequestSink, ServiceType, Target, Tr
 from rtour.errors import InputRejected
 from rtour.protocol.messages import Header
 from rtour.server.catalog import HandlerMeta, ServiceMeta
+from rtour.server.counts import IngressCounts
 from rtour.server.durations import DurationError, parse_delay
 from rtour.server.ingress.paths import CLASSIC_FORM, NEW_FORM, decode_key, service_at
 from rtour.server.ingress.replies import (
@@ -60,6 +63,7 @@ class Calls:
         own_headers: frozenset[bytes] = frozenset(),
         tracer: Tracer | None = None,
     ) -> None:
+        self.counts = IngressCounts()
         self._tracer = tracer
         self._registry = registry
         self._requests = requests
@@ -111,7 +115,17 @@ class Calls:
         else:
             work = self._call(invoke)
         del invoke  # and its body: a call may take hours
-        return await work
+        return await self._counted(service.name, work)
+
+    async def _counted(self, service: str, work: Awaitable[Reply]) -> Reply:
+        self.counts.requests[service, "admitted"] += 1
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        reply = await work
+        self.counts.durations.add(loop.time() - began)
+        outcome = "completed" if reply.status < 400 else "invocation_error"
+        self.counts.requests[service, outcome] += 1
+        return reply
 
     async def _traced(
         self, tracer: Tracer, invoke: Invoke, start_at: int | None, *, send: bool

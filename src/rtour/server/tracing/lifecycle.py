@@ -14,7 +14,7 @@ from rtour.engine.actions import Finished, Respond
 from rtour.engine.changes import AppendEntry, DeleteInvocation, PutInvocation
 from rtour.engine.control import CANCELED, KILLED
 from rtour.engine.decision import Decision
-from rtour.engine.model import FromRestart, Invocation, Status, Trace
+from rtour.engine.model import FromRestart, Invocation, Place, Status, Trace
 from rtour.engine.view import View
 from rtour.protocol.framing import decode
 from rtour.protocol.messages import Failure, Output, Value
@@ -79,8 +79,25 @@ class Lifecycle:
             old = self._view.invocation(invocation.source.id)
             if old is not None:
                 parent = self._tracer.start_of(old)[0].span_id
+        if isinstance(command, c.Invoke) and command.place is not None:
+            parent = self._taken(context, invocation, command.place)
         cause = command.cause if isinstance(command, c.Invoke) else None
         self._point(context, parent, name, invocation, links=_links(cause))
+
+    def _taken(self, context: SpanContext, invocation: Invocation, place: Place) -> bytes:
+        """The span of the Kafka record that an invocation is of."""
+        above = SpanContext(context.trace_id, self._tracer.span_id(), context.sampled)
+        group, topic, partition = place.source.rsplit("/", 2)
+        record: Attributes = (
+            ("messaging.system", "kafka"),
+            ("messaging.operation.type", "process"),
+            ("messaging.consumer.group.name", group),
+            ("messaging.source.name", topic),
+            ("messaging.kafka.source.partition.id", partition),
+            ("messaging.kafka.offset", place.offset),
+        )
+        self._point(above, b"", "ingress_kafka", invocation, record)
+        return above.span_id
 
     # --- the end ---------------------------------------------------------------------------------
 

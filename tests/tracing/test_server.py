@@ -137,9 +137,9 @@ async def test_nobody_waits_for_a_silent_collector(monkeypatch: pytest.MonkeyPat
             async with asyncio.timeout(60):
                 for _ in range(3):
                     await _call(server, 20)
-            assert server._tracing is not None
-            assert len(server._tracing.exporter._queue) > 0
-            assert server._tracing.exporter.counts.exported == 0
+            assert server.tracing is not None
+            assert len(server.tracing.exporter._queue) > 0
+            assert server.tracing.exporter.counts.exported == 0
 
 
 async def test_a_collector_that_is_down_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -149,8 +149,8 @@ async def test_a_collector_that_is_down_is_told_once(caplog: pytest.LogCaptureFi
         uri = f"http://127.0.0.1:{closed.getsockname()[1]}"
         async with serving(tracing_endpoint=uri) as server:
             await _call(server, 5)
-            assert server._tracing is not None
-            counts = server._tracing.exporter.counts
+            assert server.tracing is not None
+            counts = server.tracing.exporter.counts
             async with asyncio.timeout(20):
                 while counts.failures < 2:
                     await asyncio.sleep(0.01)

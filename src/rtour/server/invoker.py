@@ -73,7 +73,7 @@ class Invoker:
         self, world: AttemptWorld, routes: Routes, random: Random, limits: InvokerLimits
     ) -> None:
         self._world = world
-        self._counts = world.counts
+        self.counts = world.counts
         self._routes = routes
         self._random = random
         self._limits = limits
@@ -179,7 +179,7 @@ class Invoker:
         activation.stop_waiting()
         if self._stopping:
             return
-        self._counts.enqueued += 1
+        self.counts.enqueued += 1
         if self._running < self._limits.concurrent:
             self._run(activation)
         else:
@@ -191,7 +191,7 @@ class Invoker:
         activation.attempts += 1
         activation.started_at = self._world.clock.now_ms()
         self._running += 1
-        self._counts.started += 1
+        self.counts.started += 1
         try:
             attempt = self._prepare(activation)
         except AttemptFailure as error:
@@ -235,7 +235,7 @@ class Invoker:
             log.exception("Attempt broke", extra={"invocation": attempt.invocation})
             outcome = failure("RT0006", f"internal error: {error!r}")
         finally:
-            self._counts.durations.add(asyncio.get_running_loop().time() - began)
+            self.counts.durations.add(asyncio.get_running_loop().time() - began)
             self._release_slot()
         outcome = attempt.timed_out() or outcome
         activation.sdk = attempt.sdk or activation.sdk
@@ -247,7 +247,7 @@ class Invoker:
             self._note_progress(activation, attempt)
             self._report(activation, attempt, outcome)
         else:
-            self._counts.aborted += 1
+            self.counts.aborted += 1
 
     def _note_progress(self, activation: Activation, attempt: Attempt) -> None:
         if attempt.commands:
@@ -265,7 +265,7 @@ class Invoker:
         match outcome:
             case Ended():
                 log.debug("Ended", extra={"invocation": invocation})
-                self._counts.completed += 1
+                self.counts.completed += 1
                 del self._active[invocation.id]
                 self._routes.learn(invocation, attempt, suspended=False)
                 self._world.propose(
@@ -273,7 +273,7 @@ class Invoker:
                 )
             case Suspended():
                 log.debug("Suspended", extra={"invocation": invocation})
-                self._counts.suspended += 1
+                self.counts.suspended += 1
                 del self._active[invocation.id]
                 self._routes.learn(invocation, attempt, suspended=True)
                 self._world.propose(
@@ -301,7 +301,7 @@ class Invoker:
         """Plan the next attempt by the policy, or say that there is none."""
         error = outcome.error
         activation.last_error = error
-        self._counts.failed += 1
+        self.counts.failed += 1
         activation.failed_at = asyncio.get_running_loop().time()
         activation.failures += 1
         policy = self._routes.retry_policy(activation.invocation)
@@ -317,7 +317,7 @@ class Invoker:
                 self._retry(activation, error, delay_ms)
                 return
             pause = policy.pause_on_max
-        self._counts.exhausted += 1
+        self.counts.exhausted += 1
         log.warning(
             "%s after %d attempts: [%s] %s",
             "Paused" if pause else "Failed",

@@ -31,6 +31,7 @@ from rtour.server.ingress.app import Ingress
 from rtour.server.invoker import Invoker, InvokerLimits
 from rtour.server.kafka.subscriptions import Subscriptions
 from rtour.server.live import live_attempts
+from rtour.server.metrics import Metrics
 from rtour.server.preconditions import Preconditions
 from rtour.server.processor import Processor
 from rtour.server.query.endpoint import QueryEndpoint
@@ -99,13 +100,14 @@ class Server:
         self.failure: BaseException | None = None
         self.stop_requested = asyncio.Event()
         self._tasks = TaskSet()
-        self._tracing: Tracing | None = None
+        self.tracing: Tracing | None = None
 
     # --- starting --------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
         settings = self.settings
         self._access = Access.of(settings)
+        self.started_at = self._machine.now_ms()
         self.storage = EphemeralStorage() if settings.ephemeral else opened(settings)
         try:
             self._build()
@@ -118,7 +120,7 @@ class Server:
     def _build(self) -> None:
         settings, clock, random = self.settings, self._clock, self._random
         sign = _signing(settings, self._machine)
-        self._tracing = tracing = _tracing(settings, clock, random, self.storage.view)
+        self.tracing = tracing = _tracing(settings, clock, random, self.storage.view)
         self._transport = self._given_transport or _transport(settings)
         self.processor = Processor(
             self.storage,
@@ -193,8 +195,9 @@ class Server:
             self._random,
             self._target_of,
             own_headers=access.ingress_headers,
-            tracer=self._tracing.tracer if self._tracing else None,
+            tracer=self.tracing.tracer if self.tracing else None,
         )
+        self.ingress_counts = ingress.counts
         self.ingress = Front(ingress, front_limits, check=access.ingress, tls=access.http_tls)
         self._registration = registration
         self._front_limits = front_limits
@@ -215,6 +218,7 @@ class Server:
                 ingress_url=self.ingress_url + "/",
                 protocol_v7=self.settings.protocol_v7,
             ),
+            metrics=Metrics(self, CLUSTER_NAME).text,
             time=self.time,
         )
         access = self._access
@@ -223,8 +227,8 @@ class Server:
     async def _start(self) -> None:
         """Recover, then open the ports: whoever is answered finds everything in place."""
         recovered = self._recover()
-        if self._tracing is not None:
-            self._tracing.start()
+        if self.tracing is not None:
+            self.tracing.start()
         await self._listen()
         self._go_on(recovered)
 
@@ -360,8 +364,8 @@ class Server:
             await self.queries.close()
         if hasattr(self, "_world"):
             await self._transport.close()
-        if self._tracing is not None:
-            await self._tracing.close()
+        if self.tracing is not None:
+            await self.tracing.close()
         self.storage.close()
 
 

@@ -115,7 +115,7 @@ def _ingress(server: Server) -> Iterator[Metric]:
 
 
 def _attempts(server: Server) -> Iterator[Metric]:
-    counts, invoker = server.attempt_counts, server.invoker
+    counts, invoker = server.invoker.counts, server.invoker
 
     def tasks() -> Iterator[Sample]:
         yield {"status": "started"}, counts.started

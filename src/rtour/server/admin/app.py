@@ -27,6 +27,7 @@ from rtour.server.admin.router import NEWEST, OLDEST, MethodNotAllowedError, Rou
 from rtour.server.admin.services import ServiceEndpoints
 from rtour.server.admin.time import TimeEndpoints
 from rtour.server.kafka.subscriptions import Subscriptions
+from rtour.server.metrics import CONTENT_TYPE as METRICS_TYPE
 from rtour.server.registration import Registration, RegistrationError
 from rtour.server.registry import Registry
 from rtour.server.requests import Overloaded, Requests, Unavailable
@@ -86,13 +87,14 @@ class Admin:
         invocation: Callable[[str], Invocation | None],
         query: Query,
         about: About,
+        metrics: Callable[[], bytes] = bytes,
         time: TimeControl | None = None,
     ) -> None:
         driven = TimeEndpoints(clock, time)
         operations = Operations(registry, requests, invocation, clock, random)
         self._router = Router(
             [
-                _ServerEndpoints(about, query, driven),
+                _ServerEndpoints(about, query, metrics, driven),
                 driven,
                 DeploymentEndpoints(registry, registration),
                 ServiceEndpoints(registry, registration, requests, about.ingress_url),
@@ -133,13 +135,19 @@ class Admin:
 class _ServerEndpoints:
     """The server itself, and SQL."""
 
-    def __init__(self, about: About, query: Query, time: TimeEndpoints) -> None:
+    def __init__(
+        self, about: About, query: Query, metrics: Callable[[], bytes], time: TimeEndpoints
+    ) -> None:
         self._about = about
         self._query = query
+        self._metrics = metrics
         self._time = time
 
     async def health(self, _request: Request, _version: int) -> Reply:
         return Reply(200, self._time.headers())
+
+    async def metrics(self, _request: Request, _version: int) -> Reply:
+        return Reply(200, [(b"content-type", METRICS_TYPE)], self._metrics())
 
     async def version(self, _request: Request, _version: int) -> Reply:
         return ok(

@@ -33,6 +33,7 @@ _CONTROL = (400, 404, 409)
 
 ROUTES: Final = (
     Route("GET", "/health", "health", "Is the server up?", "health"),
+    Route("GET", "/metrics", "metrics", "What the server counts, for Prometheus", "health"),
     Route(
         "GET",
         "/version",

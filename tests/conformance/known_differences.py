@@ -51,7 +51,6 @@ SUPERSET = "official clients send this and the official server refuses it: we ac
 FROM_THE_START = "the Input is stored and counted when it is accepted, not when it first runs"
 PER_ATTEMPT = "every failed attempt keeps its event; the official server drops repeated ones"
 JSON_EVERYWHERE = "every refusal of the admin port has a JSON body"
-AS_CONFIGURED = "shown as configured, though a request-response deployment never waits that long"
 
 ACCEPTED: tuple[Accepted, ...] = (
     Accepted("restart_from_a_prefix", "from 99/body/message", SAYS_WHERE_IT_ENDS),
@@ -67,7 +66,6 @@ ACCEPTED: tuple[Accepted, ...] = (
     Accepted("retry_after_header", "* code/*", PER_ATTEMPT, "python"),
     Accepted("retry_http_errors", "* code/*", PER_ATTEMPT, "python"),
     Accepted("deployment_is_removed", "no force/*", JSON_EVERYWHERE, "python"),
-    Accepted("service_is_configured", "*/inactivity_timeout", AS_CONFIGURED, "python"),
 )
 
 

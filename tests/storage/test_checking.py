@@ -246,12 +246,13 @@ async def test_a_failing_checkpoint_is_told_by_the_next_commit(
     loop = asyncio.get_running_loop()
 
     def fails(*_: object) -> BaseException:
-        loop.call_soon_threadsafe(folded.set)
         return failed
 
     storage = SqliteStorage(tmp_path / "data", SqliteSettings(commit_in=where, checkpoint_rows=1))
     monkeypatch.setattr(writer, "_checkpoint", fails)
     await v.fill(storage, 1, 1)
+    # Behind the checkpoint in its thread: when this is done, so is that.
+    storage._writer._checkpointer.do(lambda: loop.call_soon_threadsafe(folded.set))
     await folded.wait()
     with pytest.raises(WriteFailedError, match=r"disk I/O error.*See to the disk"):
         await v.fill(storage, 2, 2)

@@ -10,7 +10,6 @@ before it copies, so that a file that was large once does not stay so.
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 import threading
 import time
@@ -104,8 +103,8 @@ class Writer:
         error = self._transact(steps)
         if finish and error is None:
             done(None)
-            _give_back(self._connection, self._settings.spare_pages)
-            self._failure = self._failure or _checkpoint(self._connection)
+            self._note(_give_back(self._connection, self._settings.spare_pages))
+            self._note(_checkpoint(self._connection))
             self._busy = False
         else:
             self._busy = False
@@ -136,8 +135,13 @@ class Writer:
             self._checkpointer.do(self._checkpoint_beside)
         return None
 
+    def _note(self, failure: BaseException | None) -> None:
+        """Keep a failure for the next commit. Two threads come here: a success must not undo it."""
+        if failure is not None:
+            self._failure = failure
+
     def _checkpoint_beside(self) -> None:
-        self._failure = _checkpoint(self._checkpoints)
+        self._note(_checkpoint(self._checkpoints))
         self._finish_checkpoint = True
         self._checkpointing = False
 
@@ -162,21 +166,29 @@ def _checkpoint(connection: sqlite3.Connection, mode: str = "PASSIVE") -> BaseEx
     try:
         connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
     except sqlite3.Error as error:
-        return None if error.sqlite_errorcode & 0xFF in _LATER else error
+        return _lasting(error)
     return None
 
 
-def _give_back(connection: sqlite3.Connection, spare_pages: int) -> None:
+def _lasting(error: sqlite3.Error) -> BaseException | None:
+    """The error, unless the next try may do better."""
+    return None if error.sqlite_errorcode & 0xFF in _LATER else error
+
+
+def _give_back(connection: sqlite3.Connection, spare_pages: int) -> BaseException | None:
     """Return free pages to the disk, if they are more than `spare_pages` and a quarter of all.
 
     A file made before this was so has no map of its pages: it keeps its size.
     """
-    with contextlib.suppress(sqlite3.OperationalError):  # a full disk, or a reader: later
+    try:
         ((free,),) = connection.execute("PRAGMA freelist_count").fetchall()
         ((pages,),) = connection.execute("PRAGMA page_count").fetchall()
         if free > max(spare_pages, pages // 4):
             # A script, since this is done a page per step, and `execute` takes one step.
             connection.executescript(f"PRAGMA incremental_vacuum({_PAGES_AT_A_TIME})")
+    except sqlite3.Error as error:
+        return _lasting(error)
+    return None
 
 
 def fold_in(connection: sqlite3.Connection) -> None:

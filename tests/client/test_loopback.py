@@ -207,7 +207,9 @@ async def test_silence_is_a_timeout_and_a_refusal_is_told() -> None:
 
     async with (
         serving(silent) as (url, _),
-        httpx.AsyncClient(transport=LoopbackTransport(), timeout=0.01) as client,
+        httpx.AsyncClient(
+            transport=LoopbackTransport(), timeout=httpx.Timeout(5, read=0.01)
+        ) as client,
     ):
         with pytest.raises(httpx.ReadTimeout):
             await client.get(url)

@@ -211,6 +211,23 @@ def test_a_record_that_cannot_be_delivered_holds_back_its_partition_alone(
         play(story)
 
 
+def test_a_partition_goes_on_when_kafka_forgets_what_held_it_back() -> None:
+    """Retention takes the record away: the next one is read in its place."""
+
+    async def story(world: World) -> None:
+        await world.subscribe(COUNTER)
+        poison = world.topic.put(b"\xff", b"poison")
+        world.topic.put(b"a", b"later")
+        await world.read()
+        assert world.invoked() == []
+        world.topic.forgotten.add((poison.partition, poison.offset))
+        await asyncio.sleep(15)
+        assert world.invoked() == [("a", b"later")]
+        assert world.subscriptions.readings()[0].held == {}
+
+    play(story)
+
+
 def test_records_for_a_handler_that_is_gone_wait_for_it() -> None:
     """When the handler is back, they go on by themselves."""
 

@@ -19,6 +19,7 @@ class Topic:
         self.committed: dict[int, int] = {}
         self.opened = 0
         self.fail_next: str | None = None
+        self.forgotten: set[tuple[int, int]] = set()  # by retention: partition and offset
 
     def put(self, key: bytes | None, value: bytes, partition: int = 0) -> Record:
         """Append a record."""
@@ -49,7 +50,8 @@ class ListClient:
                 start = self._next.get(partition, 0)
                 fresh = log[start : start + self._batch]
                 self._next[partition] = start + len(fresh)
-                found += fresh
+                forgotten = self._topic.forgotten
+                found += [one for one in fresh if (partition, one.offset) not in forgotten]
         if not found:
             await asyncio.sleep(0.5)
         return found

@@ -105,6 +105,21 @@ async def test_workflow_run(rooms: Rooms) -> None:
     assert rooms.last.id == idempotent_id("Flow", "k", "peek", "a")
 
 
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize(
+    "parent",
+    ["junk" * 14, "00-aa-bb-01", f"ff{PARENT[2:]}", f"00-{'0' * 32}-00f067aa0ba902b7-01"],
+)
+async def test_a_trace_that_is_none_is_not_taken_for_one(rooms: Rooms, parent: str) -> None:
+    """The handler sees the header, the invocation belongs to no trace."""
+    await rooms.ingress.get("/Greeter/none", headers={"traceparent": parent})
+    assert isinstance(rooms.last, Invoke)
+    assert Header("traceparent", parent) in rooms.last.headers
+    assert rooms.last.trace is None
+
+
 async def test_headers_forwarded(rooms: Rooms) -> None:
     """The path comes first, the first of repeated headers wins, ours stay with us."""
     await rooms.ingress.get(
@@ -114,7 +129,7 @@ async def test_headers_forwarded(rooms: Rooms) -> None:
             ("x-a", "2"),
             ("idempotency-key", "k"),
             ("idempotency-expires", "never"),
-            ("traceparent", "00-aa-bb-01"),
+            ("traceparent", PARENT),
             ("tracestate", "s=1"),
             ("authorization", "Bearer t"),
         ],
@@ -127,7 +142,7 @@ async def test_headers_forwarded(rooms: Rooms) -> None:
     assert Header("x-a", "2") not in headers
     assert {"traceparent", "tracestate", "authorization"} <= set(names)
     assert not {"host", "connection", "idempotency-key", "idempotency-expires"} & set(names)
-    assert rooms.last.trace == Trace("00-aa-bb-01", "s=1")
+    assert rooms.last.trace == Trace(PARENT, "s=1")
 
 
 async def test_header_not_ascii(rooms: Rooms) -> None:

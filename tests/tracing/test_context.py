@@ -6,7 +6,7 @@ import pytest
 
 from rtour.engine.model import Trace
 from rtour.ids import make_invocation_id
-from rtour.server.tracing.context import SpanContext, own_trace, parse
+from rtour.server.trace_context import SpanContext, own_trace, parse
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 

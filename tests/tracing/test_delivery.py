@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 import grpc
 import pytest
 
-from rtour.server.tracing.context import SpanContext
+from rtour.server.trace_context import SpanContext
 from rtour.server.tracing.delivery import BadTracingEndpoint, Delivery, destination, pairs
 from rtour.server.tracing.exporter import Undelivered
 from rtour.server.tracing.spans import Span

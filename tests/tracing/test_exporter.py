@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from rtour.server.tasks import TaskSet
-from rtour.server.tracing.context import SpanContext
+from rtour.server.trace_context import SpanContext
 from rtour.server.tracing.exporter import Exporter, ExportLimits, Undelivered
 from rtour.server.tracing.spans import Event, Span
 from tests.virtual_time import VirtualClock, run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rtour.redaction import MASK, Redactor
-from rtour.server.tracing.context import SpanContext
+from rtour.server.trace_context import SpanContext
 from rtour.server.tracing.masking import Masked
 from rtour.server.tracing.spans import Code, Event, Span
 

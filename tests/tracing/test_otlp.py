@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as service
 
+from rtour.server.trace_context import SpanContext
 from rtour.server.tracing import otlp, otlp_json
-from rtour.server.tracing.context import SpanContext
 from rtour.server.tracing.spans import Code, Event, Link, Span
 from tests.tracing.collector import from_json, plain
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -32,7 +34,7 @@ class Example(msgspec.Struct, frozen=True):
 
     `parts` are the files and folders of `folder` that belong to it; all of them when it is empty.
     `known_as` are its names in the official CLI, with the folder within the one written where the
-    official instructions expect it.
+    official instructions expect it. `next` are commands, `{folder}` is where it was written.
     """
 
     folder: str
@@ -122,8 +124,9 @@ def _write(
             session.confirm(f"Overwrite {plural(len(changed), 'file')} of yours?")
         copy_out(source, files, target)
     session.emit(item(session.look, WRITTEN, record))
+    folder = shlex.quote(os.path.relpath(target, session.world.cwd))
     for line in found.next:
-        session.note(f"next: {line}")
+        session.note(f"next: {line.replace('{folder}', folder)}")
 
 
 def copy_out(source: Path, files: Sequence[Path], target: Path) -> None:

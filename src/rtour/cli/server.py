@@ -83,26 +83,10 @@ def server(
     RESTATE_* variables that mean the same are understood. Tokens can be variables, too:
     RTOUR_ADMIN_TOKEN and RTOUR_INGRESS_TOKEN.
     """
-    flags = {
-        "data": data,
-        "ephemeral": "true" if ephemeral else None,
-        "check_data": check_data,
-        "dev_clock": "true" if dev_clock else None,
-        "ingress_port": ingress_port,
-        "admin_port": admin_port,
-        "pg_port": pg_port,
-        "host": host,
-        "admin_token_file": admin_token_file,
-        "ingress_token_file": ingress_token_file,
-        "allow_unauthenticated": "true" if allow_unauthenticated else None,
-        "allowed_hosts": allowed_hosts,
-        "ingress_origins": ingress_origins,
-        "tls_cert": tls_cert,
-        "tls_key": tls_key,
-        "config": config,
-        "log_level": log_level,
-        "log_format": log_format,
-        "lambda_endpoint": lambda_endpoint,
-        "tracing_endpoint": tracing_endpoint,
-    }
-    raise typer.Exit(foreground.run(flags))
+    given = locals()
+    raise typer.Exit(foreground.run({name: _text(value) for name, value in given.items()}))
+
+
+def _text(value: str | bool | None) -> str | None:
+    """A flag as a setting is written; None if it was not given."""
+    return value if isinstance(value, str | None) else "true" if value else None

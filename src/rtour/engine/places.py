@@ -16,11 +16,6 @@ _PLACES = msgspec.json.Decoder(dict[str, int])
 NOWHERE = b"{}"
 
 
-def read(document: bytes) -> dict[str, int]:
-    """The offset of the last record taken, by source."""
-    return _PLACES.decode(document)
-
-
 def advance(view: View, command: Invoke, place: Place, decision: Decision) -> bool:
     """Move the subscription on to `place`, or answer why the record invokes nothing.
 
@@ -35,7 +30,7 @@ def advance(view: View, command: Invoke, place: Place, decision: Decision) -> bo
             f"the subscription '{place.subscription}' has ended",
         )
         return False
-    places = read(document)
+    places = _PLACES.decode(document)
     last = places.get(place.source, -1)
     if place.offset <= last:
         decision.respond(command.accept_request_id, Accepted(command.id, previously=True))

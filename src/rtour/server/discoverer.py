@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from rtour.errors import ManifestError
 from rtour.protocol.discovery import Manifest, ProtocolMode, accept_header, parse_manifest
 from rtour.redaction import redact
+from rtour.server.identity import Sign
 from rtour.server.transport import (
     Endpoint,
     Http1Only,
@@ -35,8 +36,6 @@ _STREAMS_IN_LAMBDA: Final = (
     "[META0015] the Lambda function says that it streams, which no function can: serve it "
     "with the SDK's Lambda handler"
 )
-
-Sign = Callable[[str, str | None], Sequence[tuple[str, str]]]
 
 
 class Discovered(msgspec.Struct, frozen=True):

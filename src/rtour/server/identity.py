@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rtour.clock import Clock
@@ -14,6 +14,8 @@ WINDOW_S = 60
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 Headers = tuple[tuple[str, str], ...]
+Sign = Callable[[str, str | None], Headers]
+"""Headers that prove a request is ours: for its path, and the key of the object if it has one."""
 
 
 class BadIdentityKey(RtourError):  # noqa: N818

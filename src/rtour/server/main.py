@@ -26,7 +26,7 @@ from rtour.server.cleaner import Cleaner
 from rtour.server.defaults import defaults, route_settings
 from rtour.server.discoverer import HttpDiscoverer
 from rtour.server.front import Front, FrontLimits
-from rtour.server.identity import Headers, Signer, unsigned
+from rtour.server.identity import Sign, Signer, unsigned
 from rtour.server.ingress.app import Ingress
 from rtour.server.invoker import Invoker, InvokerLimits
 from rtour.server.kafka.subscriptions import Subscriptions
@@ -139,20 +139,7 @@ class Server:
             room=self.processor.room,
         )
         self.registry = Registry(defaults(settings))
-        self._world = World(
-            self.storage,
-            self._transport,
-            Preconditions(self.registry, random, clock),
-            clock,
-            AttemptLimits(limits.message_bytes_max, limits.eager_state_bytes_max),
-            self.processor,
-            sign,
-            tracing.tracer if tracing else None,
-        )
-        self._routes = Routes(self.registry, route_settings(settings, CLUSTER_NAME))
-        self.invoker = Invoker(
-            self._world, self._routes, random, InvokerLimits(limits.concurrent_attempts)
-        )
+        self._build_invoker(sign)
         self.queries = Queries(
             self.storage.path,
             lambda: live_attempts(self.invoker),
@@ -180,6 +167,24 @@ class Server:
             a.Respond: self.requests.resolve,
         }
         self._build_fronts(HttpDiscoverer(self._transport, sign, CLUSTER_NAME))
+
+    def _build_invoker(self, sign: Sign) -> None:
+        settings, clock, random = self.settings, self._clock, self._random
+        limits, tracing = settings.limits, self.tracing
+        self._world = World(
+            self.storage,
+            self._transport,
+            Preconditions(self.registry, random, clock),
+            clock,
+            AttemptLimits(limits.message_bytes_max, limits.eager_state_bytes_max),
+            self.processor,
+            sign,
+            tracing.tracer if tracing else None,
+        )
+        self._routes = Routes(self.registry, route_settings(settings, CLUSTER_NAME))
+        self.invoker = Invoker(
+            self._world, self._routes, random, InvokerLimits(limits.concurrent_attempts)
+        )
 
     def _build_fronts(self, discoverer: HttpDiscoverer) -> None:
         registration = Registration(
@@ -369,7 +374,7 @@ class Server:
         self.storage.close()
 
 
-def _signing(settings: Settings, clock: Clock) -> Callable[[str, str | None], Headers]:
+def _signing(settings: Settings, clock: Clock) -> Sign:
     """How requests to deployments are signed. The public key is told, since services need it."""
     if not settings.request_identity_key_file:
         return unsigned

@@ -95,7 +95,8 @@ def _ingress(server: Server) -> Iterator[Metric]:
     yield Metric(
         "restate_ingress_requests_total",
         "counter",
-        "Requests to handlers: admitted, and then completed or invocation_error; others refused.",
+        "Requests to handlers: admitted, and then completed or invocation_error, or rate-limited "
+        "if there is no room; others refused.",
         requests,
     )
     yield Metric(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rtour.clock import Clock
 from rtour.server.attempt_terms import AttemptLimits
 from rtour.server.counts import AttemptCounts
-from rtour.server.identity import Headers
+from rtour.server.identity import Sign
 from rtour.server.preconditions import Preconditions
 from rtour.server.processor import Processor
 from rtour.server.transport import Transport
@@ -29,7 +28,7 @@ class World:
         clock: Clock,
         limits: AttemptLimits,
         processor: Processor,
-        sign: Callable[[str, str | None], Headers],
+        sign: Sign,
         tracer: Tracer | None,
     ) -> None:
         self.storage = storage

@@ -108,7 +108,8 @@ def _check(
 ) -> bool:
     if version == 0:
         return True
-    size = sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*"))
+    parts = (path, path.with_name(f"{path.name}-wal"))
+    size = sum(part.stat().st_size for part in parts if part.exists())
     whole = version < schema.NEWEST or size <= settings.check_bytes_max
     if whole:
         found = checking.problems(connection, path, version)

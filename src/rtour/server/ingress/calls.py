@@ -34,6 +34,7 @@ from rtour.server.instants import rfc3339_nanos
 from rtour.server.preconditions import invocation_id, is_fresh
 from rtour.server.registry import Registry
 from rtour.server.requests import Overloaded, Requests, Unavailable
+from rtour.server.trace_context import parse
 from rtour.server.web import Reply, Request
 
 if TYPE_CHECKING:
@@ -284,9 +285,16 @@ def _forwarded(
         forwarded.append(Header(name.decode(), value))
         if name in {b"traceparent", b"tracestate"}:
             own[name] = value
+    return tuple(forwarded), own.get(b"idempotency-key"), _trace(own)
+
+
+def _trace(own: dict[bytes, str]) -> Trace | None:
+    """The caller's trace; one that is none is as good as absent (W3C trace context §3.2)."""
     parent = own.get(b"traceparent")
-    trace = None if parent is None else Trace(parent, own.get(b"tracestate", ""))
-    return tuple(forwarded), own.get(b"idempotency-key"), trace
+    if parent is None:
+        return None
+    trace = Trace(parent, own.get(b"tracestate", ""))
+    return None if parse(trace) is None else trace
 
 
 def _ulid_text(uuid: int) -> str:

@@ -36,10 +36,6 @@ class Held(msgspec.Struct):
     retry_s: float
     retry_at: float | None
 
-    def is_back(self, record: Record) -> bool:
-        """Whether `record` is this one, read again; others were fetched before it was held."""
-        return self.retry_at is None and record.offset == self.record.offset
-
 
 class Reading(msgspec.Struct, frozen=True):
     """How a reader is doing. `state` is reading, failing or ended; `lag` is in records.
@@ -141,7 +137,8 @@ class Reader:
             by_partition.setdefault(record.partition, []).append(record)
         for partition, ordered in by_partition.items():
             held = self._held.get(partition)
-            if held is None or held.is_back(ordered[0]):
+            # What was fetched before the partition was held comes again once it is let go.
+            if held is None or held.retry_at is None:
                 await self._take_in_order(client, ordered)
 
     async def _take_in_order(self, client: Client, records: list[Record]) -> None:

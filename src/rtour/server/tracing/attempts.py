@@ -11,8 +11,8 @@ from rtour.engine.model import Invocation, Trace
 from rtour.protocol import messages as m
 from rtour.server.attempt_errors import AttemptFailure
 from rtour.server.attempt_terms import Ended, Route, Suspended
+from rtour.server.trace_context import SpanContext, own_trace
 from rtour.server.tracing.commands import command_type
-from rtour.server.tracing.context import SpanContext, own_trace
 from rtour.server.tracing.spans import Attributes, Code, Event, Span, about, short
 
 if TYPE_CHECKING:

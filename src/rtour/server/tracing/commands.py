@@ -15,7 +15,7 @@ from rtour.engine.model import Entry, Invocation
 from rtour.engine.view import View
 from rtour.protocol import messages as m
 from rtour.protocol.framing import decode
-from rtour.server.tracing.context import SpanContext
+from rtour.server.trace_context import SpanContext
 from rtour.server.tracing.spans import Attributes, Code, Span
 
 if TYPE_CHECKING:

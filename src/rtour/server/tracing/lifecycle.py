@@ -19,7 +19,7 @@ from rtour.engine.view import View
 from rtour.protocol.framing import decode
 from rtour.protocol.messages import Failure, Output, Value
 from rtour.server.live import code_text
-from rtour.server.tracing.context import SpanContext, parse
+from rtour.server.trace_context import SpanContext, parse
 from rtour.server.tracing.spans import Attributes, Code, Link, Span, about, short
 from rtour.server.tracing.tracer import Tracer
 

@@ -7,7 +7,7 @@ import enum
 import msgspec
 
 from rtour.engine.model import Target
-from rtour.server.tracing.context import SpanContext
+from rtour.server.trace_context import SpanContext
 
 Attributes = tuple[tuple[str, str | int | bool], ...]
 

@@ -10,9 +10,9 @@ from typing import Final
 from rtour.clock import Clock
 from rtour.engine.model import Invocation, Target, Trace
 from rtour.server.attempt_terms import Route
+from rtour.server.trace_context import SpanContext, own_trace, parse
 from rtour.server.tracing.attempts import AttemptSpan
 from rtour.server.tracing.commands import CommandSpans
-from rtour.server.tracing.context import SpanContext, own_trace, parse
 from rtour.server.tracing.ingress import IngressSpan
 from rtour.server.tracing.spans import Span
 

@@ -47,6 +47,7 @@ page alone (`pip install 'rtour[web]'`).
 - `?` shows the keys of the place one is at; `ctrl+p` finds everything by name.
 - `c` shows what is on screen as `rtour`, `curl` and SQL; a number copies one.
 - `:` goes to a place by name, or to an invocation by its id.
+- `ctrl+c`, `ctrl+q` and `:q` leave.
 - Nothing is cancelled, killed, purged, cleared or removed without a question, with No in focus.
 - A server that is not on this machine is announced in red and read-only; `:write` allows changes
   until one leaves.

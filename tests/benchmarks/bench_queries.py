@@ -15,9 +15,10 @@ import sys
 import tempfile
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-from tests.benchmarks.run import REPOSITORY, DefaultServer, endpoint, load
+from tests.benchmarks import load
+from tests.benchmarks.loads import Load, Report
+from tests.benchmarks.setups import REPOSITORY, DefaultServer, Workshop
 from tests.conformance import oracles
 
 CONNECTIONS = 64
@@ -32,28 +33,29 @@ def asking(url: str, seconds: float) -> subprocess.Popen[str]:
 async def measure(rounds: int, seconds: float, sdk: str) -> None:
     with tempfile.TemporaryDirectory(prefix="rtour-bench-") as name:
         folder = Path(name)
-        services, url = await endpoint(sdk, folder)
+        workshop = Workshop(folder)
         server = DefaultServer("rtour", folder / "rtour", env={})
+        _, uri = await workshop.endpoint(sdk)
         await server.start()
-        await server.register(url)
+        await server.register(uri)
+        wanted = Load(f"{server.ingress_url}/Bench/noop", CONNECTIONS, seconds)
         ratios, answers = [], []
         for turn in range(rounds + 1):  # the first one warms up and does not count
-            alone = load(server, "/Bench/noop", CONNECTIONS, seconds, 1)
+            alone = load.run(wanted)
             asked = asking(server.admin_url, seconds)
-            beside = load(server, "/Bench/noop", CONNECTIONS, seconds, 1)
+            beside = load.run(wanted)
             answer = json.loads(asked.communicate(timeout=120)[0])
-            for report in (alone, beside, answer):
-                assert not report["failures"], report
+            assert not (alone.failures + beside.failures + answer["failures"]), answer
             if turn:
                 ratios.append(rate(beside) / rate(alone))
                 answers.append(answer)
         server.stop()
-        services.kill()
+        workshop.stop()
     show(ratios, answers)
 
 
-def rate(report: dict[str, Any]) -> float:
-    return float(report["requests"] / report["seconds"])
+def rate(report: Report) -> float:
+    return report.requests / report.seconds
 
 
 def show(ratios: list[float], answers: list[dict[str, float]]) -> None:

@@ -85,3 +85,12 @@ async def test_the_failing_ticket_is_found_read_and_killed(seat: Seat) -> None:
     assert "RuntimeError('no such seat: seat2C')" in text
     await seat.press("escape", "K", "y")
     await seat.until("✗ failed", "killed")
+
+
+async def test_ctrl_c_leaves(seat: Seat) -> None:
+    """From any place where it has nothing to copy."""
+    await seat.press("2")
+    assert seat.app.is_running
+    await seat.pilot.press("ctrl+c")
+    await seat.pilot.pause()
+    assert not seat.app.is_running

@@ -67,6 +67,10 @@ class RtourApp(TypingAhead):
     async def on_unmount(self) -> None:
         await self.workspace.client.__aexit__()
 
+    def action_help_quit(self) -> None:
+        """Ctrl-c where it copies nothing: the end, as everywhere in a terminal."""
+        self.exit()
+
     def action_place(self, name: str) -> None:
         """Goes to a place, at the top of it."""
         if name in VIEWS:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -171,8 +175,8 @@ def test_operations(terminal: RealTerminal) -> None:
     _check("invocations pause", terminal.json("invocations", "pause", *failing, "--yes"))
 
 
-def test_awakeables(terminal: RealTerminal) -> None:
-    """`why` names the awakeable, resolving it finishes the invocation."""
+def _asked(terminal: RealTerminal) -> tuple[str, str]:
+    """An invocation that waits for somebody outside, and the awakeable it waits for."""
     identity = terminal.sent("Greeter/approve", '"raise"')
     asking: list[str] = []
     while not asking:  # until the handler has asked
@@ -182,8 +186,33 @@ def test_awakeables(terminal: RealTerminal) -> None:
             for entry in journal
             if entry["kind"] == "Run" and entry["outcome"] and not entry["notification"]
         ]
-    _check("awakeables resolve", terminal.json("awakeables", "resolve", asking[0], '"yes"'))
+    return identity, asking[0]
+
+
+def test_awakeables(terminal: RealTerminal) -> None:
+    """Resolving one finishes its invocation, rejecting one fails it with the reason given."""
+    identity, awakeable = _asked(terminal)
+    _check("awakeables resolve", terminal.json("awakeables", "resolve", awakeable, '"yes"'))
     assert terminal.run("invocations", "attach", identity, "--timeout", "20").out == '"yes"\n'
+    identity, awakeable = _asked(terminal)
+    _check("awakeables reject", terminal.json("awakeables", "reject", awakeable, "not today"))
+    failed = terminal.run("invocations", "attach", identity, "--timeout", "20")
+    assert failed.code != 0
+    assert "not today" in failed.err
+
+
+def test_watching_goes_on_until_ctrl_c(terminal: RealTerminal) -> None:
+    """What is watched is shown, and being told to end is no failure."""
+    identity = terminal.sent("Greeter/nap", "600")
+    command = [sys.executable, "-m", "rtour.cli", "invocations", "watch", identity]
+    env = {**os.environ, "RESTATE_ADMIN_URL": terminal.site.server.admin_url}
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        shown = any(identity in line for line in watching.stdout)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(20) in {0, 130}
+    assert shown
+    _check("invocations kill", terminal.json("invocations", "kill", identity, "--yes"))
 
 
 def test_state(terminal: RealTerminal) -> None:
@@ -238,6 +267,19 @@ def test_kafka(terminal: RealTerminal) -> None:
     _check("kafka-clusters create", terminal.json(*words))
     _check("kafka-clusters list", terminal.json("kafka-clusters", "list"))
     _check("kafka-clusters describe", terminal.json("kafka-clusters", "describe", "c1"))
+    changed = terminal.json("kafka-clusters", "patch", "c1", "--set", "client.id=x", "--yes")
+    _check("kafka-clusters patch", changed)
+    assert changed["properties"]["client.id"] == "x"
+    assert "nothing to change" in terminal.run("kafka-clusters", "edit", "c1").err
+    secret = ["kafka-clusters", "create", "c2", "bootstrap.servers=127.0.0.1:1"]
+    terminal.json(*secret, "sasl.password=hunter2", "--yes")
+    kept = terminal.run("kafka-clusters", "patch", "c2", "--set", "client.id=x", "--yes")
+    if terminal.site.server.kind == "official":  # it would store the ***
+        assert kept.code == 1
+        assert "--set sasl.password=VALUE" in kept.err
+    else:
+        assert kept.code == 0
+    terminal.json("kafka-clusters", "delete", "c2", "--yes")
     fed = ["subscriptions", "create", "kafka://c1/orders", "service://Greeter/greet", "--yes"]
     made = terminal.json(*fed)
     _check("subscriptions create", made)
@@ -254,6 +296,7 @@ def test_kafka(terminal: RealTerminal) -> None:
 def test_flow_control(terminal: RealTerminal) -> None:
     """Rules are written with the version check of the server; queues can be listed."""
     assert terminal.json("vqueues", "list") == []
+    assert terminal.run("vqueues", "describe", "vq_1nothing").code != 0
     words = ["rules", "set", "tickets/*", "--concurrency", "3", "--yes"]
     made = terminal.run(*words, "-o", "json")
     if terminal.site.server.kind == "rtour" and made.code != 0:

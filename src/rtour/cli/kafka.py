@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rtour.cli.arguments import DryRun, pairs
-from rtour.cli.diagnostics import Misuse
+from rtour.cli.diagnostics import CliError, Misuse
 from rtour.cli.editing import edited
 from rtour.cli.output import (
     Block,
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 app = noun("Kafka clusters that subscriptions read from.")
 
+# How servers show a secret.
+HIDDEN = "***"
 Name = Annotated[str, typer.Argument(metavar="NAME")]
 COLUMNS = (
     Column("name", "NAME"),
@@ -153,10 +155,24 @@ async def _update(
     for key in sorted(before.keys() | after.keys()):
         if before.get(key) != after.get(key):
             session.note(f"  {key}: {before.get(key, 'unset')} -> {after.get(key, 'unset')}")
-    if not dry_run:
+    if after == before:
+        session.note("nothing to change")
+    elif not dry_run:
+        await _keep_secrets(client, after)
         session.confirm(f"Change the Kafka cluster {name}?")
         await client.admin.update_kafka_cluster(name, after)
     _print(session, name, after)
+
+
+async def _keep_secrets(client: Client, properties: dict[str, str]) -> None:
+    """Refuses to write back what the server only shows in place of a secret."""
+    hidden = sorted(name for name, value in properties.items() if value == HIDDEN)
+    if hidden and not await client.admin.keeps_hidden_properties():
+        raise CliError(
+            f"this server hides {', '.join(hidden)}, and would store {HIDDEN} instead",
+            expected="all secrets anew, since a change replaces all properties",
+            hint=f"add {' '.join(f'--set {name}=VALUE' for name in hidden)}",
+        )
 
 
 def _print(session: Session, name: str, properties: dict[str, str]) -> None:

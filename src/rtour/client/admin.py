@@ -153,12 +153,20 @@ class Admin:
 
     async def subscription_reading(self, subscription_id: str) -> SubscriptionReading | None:
         """How a subscription's reader is doing; None where the server does not tell."""
+        readings = await self._readings()
+        return next((one for one in readings or () if one.subscription_id == subscription_id), None)
+
+    async def keeps_hidden_properties(self) -> bool:
+        """Whether a change of `***` leaves a Kafka secret as it is; else it would be stored."""
+        return await self._readings() is not None
+
+    async def _readings(self) -> list[SubscriptionReading] | None:
+        """Only rtour's server has them."""
         try:
             answer = await self.origin.json("GET", "/rtour/subscriptions")
         except NotFound:
             return None
-        readings = _decode_field(answer, "readings", list[SubscriptionReading])
-        return next((one for one in readings if one.subscription_id == subscription_id), None)
+        return _decode_field(answer, "readings", list[SubscriptionReading])
 
     async def subscribe(self, source: str, sink: str, options: Mapping[str, str]) -> Subscription:
         """Feeds a topic to a handler."""

@@ -34,7 +34,7 @@ PROCESSOR = (
         "messages to other keys wait for the next batch",
         _PROCESSOR + "_apply",
         "pending += decision.messages",
-        "self._queue += decision.messages",
+        "self._queue.extend((message, 0) for message in decision.messages)",
     ),
     Mutant(
         "only one message of a decision is carried out",

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from rtour.storage.failures import StorageError
 from rtour.storage.settings import SqliteSettings
 from rtour.storage.sqlite import SqliteStorage
+from tests.storage.mauling import Warnings
 
 Files = dict[str, bytes]
 Differences = Callable[[SqliteStorage], list[str]]
@@ -110,7 +111,7 @@ def _other(value: object) -> object:
 
 
 def _told(folder: Path, settings: SqliteSettings, differences: Differences) -> list[str]:
-    warnings = _Warnings()
+    warnings = Warnings()
     logger = logging.getLogger("rtour.storage")
     logger.addHandler(warnings)
     storage: SqliteStorage | None = None
@@ -125,14 +126,3 @@ def _told(folder: Path, settings: SqliteSettings, differences: Differences) -> l
         if storage is not None:
             storage.close()
     return [] if warnings.seen else wrong
-
-
-class _Warnings(logging.Handler):
-    """Whether there was one."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.seen = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.seen = True

@@ -121,7 +121,7 @@ GOOD = ("right", "reported", "warned")
 
 def outcome(folder: Path, truth: dict[str, Any]) -> str:
     """One of `GOOD`, or what was served wrongly without a word."""
-    warnings = _Warnings()
+    warnings = Warnings()
     logger = logging.getLogger("rtour.storage")
     logger.addHandler(warnings)
     try:
@@ -136,7 +136,7 @@ def outcome(folder: Path, truth: dict[str, Any]) -> str:
     return "right"
 
 
-class _Warnings(logging.Handler):
+class Warnings(logging.Handler):
     """Whether there was one."""
 
     def __init__(self) -> None:

@@ -58,7 +58,7 @@ class Processor:
         self.counts = CommitCounts()
         self._commit_began = 0.0
         self._unstored_bytes_max = unstored_bytes_max
-        self._queue: deque[Command] = deque()
+        self._queue: deque[tuple[Command, int]] = deque()  # with their weights
         self._actions: list[Action] = []
         self._committing: list[Action] | None = None
         self._wrote = False
@@ -86,9 +86,10 @@ class Processor:
 
     def propose(self, command: Command) -> None:
         """Queue a command. It is durable when its actions come out, not before."""
-        self._queue.append(command)
+        heavy = weight(command)
+        self._queue.append((command, heavy))
         self._proposed += 1
-        self._proposed_bytes += weight(command)
+        self._proposed_bytes += heavy
         if not self._scheduled and not self._failed:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._turn)
@@ -135,10 +136,10 @@ class Processor:
         if self._failed:
             return
         for _ in range(min(len(self._queue), BATCH_COMMANDS_MAX)):
-            command = self._queue.popleft()
+            command, heavy = self._queue.popleft()
             self._apply(command)
             self._applied += 1
-            self._applied_bytes += weight(command)
+            self._applied_bytes += heavy
         if self._committing is None:
             self._commit()
 

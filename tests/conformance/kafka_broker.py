@@ -103,12 +103,14 @@ class Relay:
             await asyncio.gather(_pass(reader, far_writer), _pass(far_reader, writer))
         self._writers -= {writer, far_writer}
 
-    def cut(self) -> int:
-        """Break every connection, mid-word; how many ends there were."""
-        ends = len(self._writers)
+    async def connections(self) -> int:
+        """How many are passed on now."""
+        return len(self._writers) // 2
+
+    def cut(self) -> None:
+        """Break every connection, mid-word."""
         for writer in self._writers:
             writer.transport.abort()
-        return ends
 
     async def stop(self) -> None:
         assert self._server is not None

@@ -70,7 +70,7 @@ _ONE = "(SELECT number FROM invocation WHERE target_service = 'Counter' ORDER BY
         (f"DELETE FROM journal WHERE idx = 1 AND number = {_ONE}", "the journal of"),
         (f"UPDATE invocation SET status = 'invoked' WHERE number = {_ONE}", "has not ended"),
         (f"UPDATE invocation SET success = '{{}}' WHERE number = {_ONE}", "was told"),
-        ("INSERT INTO lock VALUES ('Counter', 'k0', 'inv_1')", "rows are left in lock"),
+        ("INSERT INTO lock VALUES ('Counter', 'k0', 'inv_1', 0)", "rows are left in lock"),
     ],
 )
 def test_a_planted_breach_is_found(

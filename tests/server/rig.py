@@ -24,6 +24,7 @@ from rtour.engine.model import (
 )
 from rtour.protocol.messages import Header, Value
 from rtour.server.attempt import Attempt
+from rtour.server.attempt_errors import AttemptFailure
 from rtour.server.attempt_terms import AttemptLimits, Progress, Route
 from rtour.server.counts import AttemptCounts
 from rtour.server.invoker import Invoker, InvokerLimits
@@ -69,6 +70,7 @@ class Rig:
         self.limits = AttemptLimits()
         self.policy = RetryPolicy(max_attempts=3)
         self.route_ = Route("dp_1", Endpoint("http://service"), version, duplex=True)
+        self.gone: AttemptFailure | None = None
         self.learned: list[bool] = []
         self.preconditions = Preconditions(self, Random(1), clock)
         self.processor = Processor(
@@ -95,7 +97,12 @@ class Rig:
         return ()
 
     def route(self, _invocation: Invocation) -> Route:
+        if self.gone is not None:
+            raise self.gone
         return self.route_
+
+    def place(self, invocation: Invocation) -> str:
+        return invocation.target.service
 
     def retry_policy(self, _invocation: Invocation) -> RetryPolicy:
         return self.policy

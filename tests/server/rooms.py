@@ -195,12 +195,14 @@ class Rooms:
         )
         self.invocations: dict[str, Invocation] = {}
         self.queries: list[tuple[str, str | None]] = []
+        self.crowded: set[str] = set()
         ingress = Ingress(
             self.registry,
             self.requests,
             self.clock,
             self.random,
             lambda id_: self.invocations[id_].target if id_ in self.invocations else None,
+            overloaded=self.crowded.__contains__,
         )
         self.admin_app = Admin(
             self.registry,

@@ -16,6 +16,7 @@ from rtour.ids import awakeable_id, invocation_id_to_bytes
 from rtour.protocol import messages as m
 from rtour.protocol.framing import frame
 from rtour.protocol.messages import Combinator, End, Future, MessageType, Output, Value
+from rtour.server.attempt_errors import failure
 from rtour.server.transport import ConnectFailed, StreamLost
 from rtour.storage.memory import MemoryStorage
 from tests.server.rig import RETENTION_MS, Rig, counter, greeter
@@ -425,6 +426,68 @@ def test_attempts_beyond_the_limit_wait_their_turn() -> None:
         await asyncio.gather(*answers)
 
     on_rig(scenario, concurrent=2)
+
+
+def test_attempts_that_only_wait_make_room() -> None:
+    """While others want their slots, idle handlers are asked to suspend; busy ones are not."""
+
+    async def scenario(rig: Rig) -> None:
+        sleeper, _ = rig.invoke(greeter())
+        sleeping = await rig.attempt()
+        await opening(sleeping)
+        sleeping.say(m.Sleep(rig.clock.now_ms() + 60_000, 1))
+        rig.invoke(counter())
+        busy = await rig.attempt()
+        _, answer = rig.invoke(greeter())  # no slot is left for it
+        await asyncio.sleep(0.9)
+        busy.say(m.SetState(b"a", b"1"))
+        assert await sleeping.hear() is None
+        assert not busy.request_ended
+        sleeping.say(m.Suspension(m.Future((1,))))
+        third = await rig.attempt()
+        third.say(Output(Value()), End())
+        await answer
+        assert await rig.status(sleeper) is Status.SUSPENDED
+
+    on_rig(scenario, concurrent=2)
+
+
+def test_an_endpoint_that_hangs_costs_only_itself() -> None:
+    """However many wait for it, others find a slot at once."""
+
+    async def scenario(rig: Rig) -> None:
+        for _ in range(50):
+            rig.invoke(greeter())
+        hanging = [await rig.attempt() for _ in range(16)]
+        await rig.settled()
+        assert rig.transport.waiting == 0
+        _, answer = rig.invoke(counter())
+        other = await rig.attempt()
+        assert other.path == "/invoke/Counter/add"
+        other.say(Output(Value()), End())
+        await answer
+        hanging[0].say(Output(Value()), End())
+        assert (await rig.attempt()).path == "/invoke/Greeter/greet"
+
+    on_rig(scenario, concurrent=16)
+
+
+def test_a_thousand_that_cannot_run_fail_one_after_the_other() -> None:
+    """Where nothing serves what waits, each is tried in turn: slots are not given out in depth."""
+
+    async def scenario(rig: Rig) -> None:
+        first, _ = rig.invoke(greeter())
+        running = await rig.attempt()
+        waiting = [rig.invoke(greeter())[0] for _ in range(2000)]
+        await rig.settled()
+        rig.gone = failure("RT0011", "no deployment serves it")
+        running.say(Output(Value()), End())
+        assert await rig.status(first) is Status.COMPLETED
+        failed = {activation.invocation.id for activation in rig.invoker.activations()}
+        assert failed == set(waiting)
+        assert all(activation.spent == 1 for activation in rig.invoker.activations())
+
+    on_rig(scenario, concurrent=1)
 
 
 def test_calls_run_their_callee_and_bring_its_result() -> None:

@@ -340,6 +340,16 @@ async def test_cors(rooms: Rooms) -> None:
     assert response.headers["access-control-allow-headers"] == "x-a, x-b"
 
 
+async def test_callers_of_a_crowded_service_are_told_to_come_back() -> None:
+    """Calls alone: sends are stored and wait their turn, other services are served."""
+    rooms = await Rooms().registered()
+    rooms.crowded.add("Greeter")
+    response = await rooms.ingress.get("/Greeter/none")
+    assert (response.status_code, response.headers["retry-after"]) == (429, "1")
+    assert (await rooms.ingress.get("/Greeter/none/send")).status_code == 202
+    assert (await rooms.ingress.get("/Counter/k/get")).status_code == 200
+
+
 async def test_overload() -> None:
     """Beyond the limit of waiting requests clients are told to come back."""
     rooms = await Rooms(pending_max=1).registered()

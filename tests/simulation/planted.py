@@ -168,15 +168,15 @@ INVOKER = (
     ),
     Mutant(
         "who waits for a slot waits for ever",
-        _INVOKER + "_release_slot",
-        "while self._queue and",
-        "while False and",
+        _INVOKER + "_run_next",
+        "while not self._stopping and",
+        "while self._stopping and",
     ),
     Mutant(
         "slots are not given back",
-        _INVOKER + "_release_slot",
-        "self._running -= 1",
-        "self._running -= not self._queue",
+        "rtour.server.ready:ReadyQueue.end",
+        "self._free += 1",
+        "self._free += not self._lines",
     ),
     Mutant(
         "notifications before the connection are dropped",

@@ -67,7 +67,7 @@ class Attempt:
         self._early: list[bytes] = []
         self._exchange: Exchange | None = None
         self._loop = asyncio.get_running_loop()
-        self._active_at = self._loop.time()
+        self.active_at = self._loop.time()
         self._watch: asyncio.TimerHandle | None = None
         self._aborted = False
         self._cancelled = False
@@ -220,7 +220,7 @@ class Attempt:
             self._send(encode(CommandAck(command_index)))
 
     def _send(self, data: bytes) -> None:
-        self._active_at = self._loop.time()
+        self.active_at = self._loop.time()
         if self._exchange is None:
             self._early.append(data)
         else:
@@ -230,13 +230,13 @@ class Attempt:
         """Send no more: an SDK that waits then suspends."""
         if self.input_open:
             self.input_open = False
-            self._active_at = self._loop.time()
+            self.active_at = self._loop.time()
             if self._exchange is not None:
                 self._exchange.end_request()
 
     def idle_s(self) -> float:
         """For how long nothing was sent or received."""
-        return self._loop.time() - self._active_at
+        return self._loop.time() - self.active_at
 
     # --- in --------------------------------------------------------------------------------------
 
@@ -254,7 +254,7 @@ class Attempt:
         decoder = Decoder(self._world.limits.message_bytes_max)
         while data := await exchange.receive():
             self._world.counts.received_bytes += len(data)
-            self._active_at = self._loop.time()
+            self.active_at = self._loop.time()
             decoder.feed(data)
             while (received := decoder.next_frame()) is not None:
                 end = self._on_frame(received)
@@ -346,7 +346,7 @@ class Attempt:
         limit_ms = (
             self.route.inactivity_timeout_ms if self.input_open else self.route.abort_timeout_ms
         )
-        due = self._active_at + limit_ms / 1000
+        due = self.active_at + limit_ms / 1000
         self._watch = self._loop.call_at(due, self._check_time, due)
 
     def _check_time(self, due: float) -> None:
@@ -354,11 +354,11 @@ class Attempt:
         limit_ms = (
             self.route.inactivity_timeout_ms if self.input_open else self.route.abort_timeout_ms
         )
-        if self._active_at + limit_ms / 1000 <= due:
+        if self.active_at + limit_ms / 1000 <= due:
             if self.input_open:
                 self.close_input()
             elif self._exchange is None:  # still connecting, which has a limit of its own
-                self._active_at = self._loop.time()
+                self.active_at = self._loop.time()
             else:
                 self._aborted = True
                 self.cancel()

@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 from rtour.engine.model import AttemptError
-from rtour.errors import ProtocolError
+from rtour.errors import FutureTooDeep, ProtocolError
 from rtour.protocol.messages import Error, ErrorBehavior
 from rtour.server.preconditions import Refused
 from rtour.server.transport import ResponseHead, TransportError
@@ -56,7 +56,10 @@ def from_service(error: Error) -> AttemptFailure:
 def from_exception(error: ProtocolError | TransportError | Refused) -> AttemptFailure:
     """What went wrong on our side of the stream."""
     code = error.code if isinstance(error, ProtocolError) else 500
-    return failure(error.restate_code or "RT0012", str(error), code)
+    outcome = failure(error.restate_code or "RT0012", str(error), code)
+    if isinstance(error, FutureTooDeep):  # the same code would send the same tree again
+        outcome.behavior = ErrorBehavior.PAUSE
+    return outcome
 
 
 def from_head(head: ResponseHead, now_ms: int) -> AttemptFailure:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Iterator
 from random import Random
 from typing import Protocol
@@ -33,13 +32,15 @@ from rtour.engine.commands import (
     AttemptSuspended,
 )
 from rtour.engine.model import AttemptError, Invocation
-from rtour.errors import FutureTooDeep, ProtocolError
+from rtour.errors import ProtocolError
 from rtour.protocol.messages import ErrorBehavior
 from rtour.server.activation import Activation
 from rtour.server.attempt import Attempt
 from rtour.server.attempt_errors import AttemptFailure, failure, from_exception
 from rtour.server.attempt_terms import AttemptWorld, Ended, Progress, Route, Suspended
+from rtour.server.making_room import RoomMaker
 from rtour.server.preconditions import Refused
+from rtour.server.ready import ReadyQueue
 from rtour.server.retries import RetryPolicy
 from rtour.server.tasks import TaskSet
 from rtour.server.transport import TransportError
@@ -54,6 +55,10 @@ class Routes(Protocol):
         """Where the next attempt goes. Raises AttemptFailure if there is no such place."""
         ...
 
+    def place(self, invocation: Invocation) -> str:
+        """With whom it shares slots: the deployment it would go to."""
+        ...
+
     def retry_policy(self, invocation: Invocation) -> RetryPolicy: ...
 
     def learn(self, invocation: Invocation, attempt: Attempt, *, suspended: bool) -> None:
@@ -61,9 +66,13 @@ class Routes(Protocol):
 
 
 class InvokerLimits(msgspec.Struct, frozen=True):
-    """`concurrent` attempts at most; more wait their turn as `ready`."""
+    """`concurrent` attempts per deployment at most; more wait their turn as `ready`.
+
+    While some do, an attempt that was idle for `idle_s` is asked to suspend.
+    """
 
     concurrent: int = 1000
+    idle_s: float = 1.0
 
 
 class Invoker:
@@ -76,10 +85,9 @@ class Invoker:
         self.counts = world.counts
         self._routes = routes
         self._random = random
-        self._limits = limits
         self._active: dict[str, Activation] = {}
-        self._queue: deque[Activation] = deque()
-        self._running = 0
+        self.ready = ReadyQueue(limits.concurrent, asyncio.get_running_loop().time)
+        self._room_maker = RoomMaker(self._attempts, self.ready.__len__, limits.idle_s)
         self._tasks = TaskSet()
         self._stopping = False
 
@@ -180,25 +188,26 @@ class Invoker:
         if self._stopping:
             return
         self.counts.enqueued += 1
-        if self._running < self._limits.concurrent:
-            self._run(activation)
+        place = self._routes.place(activation.invocation)
+        if self.ready.begin(place):
+            self._run(activation, place)
         else:
-            activation.queued = True
-            self._queue.append(activation)
+            self.ready.put(place, activation)
+            self._room_maker.start()
 
-    def _run(self, activation: Activation) -> None:
-        activation.queued = False
+    def _run(self, activation: Activation, place: str) -> None:
+        """Begin an attempt in a slot of this place."""
         activation.attempts += 1
         activation.started_at = self._world.clock.now_ms()
-        self._running += 1
         self.counts.started += 1
         try:
             attempt = self._prepare(activation)
         except AttemptFailure as error:
-            self._release_slot()
+            self.ready.end(place)
             self._failed(activation, error)
             return
-        self._tasks.spawn(self._attempt(activation, attempt), f"attempt {activation.invocation.id}")
+        work = self._attempt(activation, attempt, place)
+        self._tasks.spawn(work, f"attempt {activation.invocation.id}")
 
     def _prepare(self, activation: Activation) -> Attempt:
         invocation = activation.invocation
@@ -207,18 +216,20 @@ class Invoker:
         progress = Progress(activation.failures, max(since_ms, 0))
         activation.deployment_id = route.deployment_id
         activation.attempt = Attempt(invocation, route, progress, self._world)
-        log.debug(
-            "Attempt %d on %s",
-            activation.attempts,
-            route.endpoint.uri,
-            extra={"invocation": invocation},
-        )
+        extra = {"invocation": invocation}
+        log.debug("Attempt %d on %s", activation.attempts, route.endpoint.uri, extra=extra)
         return activation.attempt
 
-    async def _attempt(self, activation: Activation, attempt: Attempt) -> None:
+    def _run_next(self) -> None:
+        """Give away the slots that are free."""
+        while not self._stopping and (found := self.ready.next()) is not None:
+            self._run(*found)
+
+    async def _attempt(self, activation: Activation, attempt: Attempt, place: str) -> None:
         """Run one attempt and report how it went, unless it is no longer the current one."""
         outcome: Ended | Suspended | AttemptFailure
-        began = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time
+        began = now()
         try:
             outcome = await attempt.run()
         except AttemptFailure as error:
@@ -229,14 +240,13 @@ class Invoker:
             raise
         except (ProtocolError, TransportError, Refused) as error:
             outcome = from_exception(error)
-            if isinstance(error, FutureTooDeep):
-                outcome.behavior = ErrorBehavior.PAUSE
         except Exception as error:
             log.exception("Attempt broke", extra={"invocation": attempt.invocation})
             outcome = failure("RT0006", f"internal error: {error!r}")
         finally:
-            self.counts.durations.add(asyncio.get_running_loop().time() - began)
-            self._release_slot()
+            self.counts.durations.add(now() - began)
+            self.ready.end(place)
+            self._run_next()
         outcome = attempt.timed_out() or outcome
         activation.sdk = attempt.sdk or activation.sdk
         current = self._active.get(attempt.invocation.id) is activation
@@ -287,13 +297,6 @@ class Invoker:
                 )
             case AttemptFailure():
                 self._failed(activation, outcome)
-
-    def _release_slot(self) -> None:
-        self._running -= 1
-        while self._queue and self._running < self._limits.concurrent:
-            activation = self._queue.popleft()
-            if activation.queued and not self._stopping:
-                self._run(activation)
 
     # --- failing ---------------------------------------------------------------------------------
 
@@ -364,7 +367,7 @@ class Invoker:
     def waiting(self) -> tuple[int, int]:
         """How many invocations wait for a slot, and how many for their next try."""
         retrying = sum(each.next_retry_at is not None for each in self._active.values())
-        return sum(each.queued for each in self._queue), retrying
+        return len(self.ready), retrying
 
     def activations(self) -> Iterator[Activation]:
         """Every invocation that runs or waits for its next attempt, for introspection."""
@@ -373,19 +376,22 @@ class Invoker:
     @property
     def running(self) -> int:
         """How many attempts are under way, those that are being broken off counted."""
-        return self._running
+        return self.ready.running
+
+    def _attempts(self) -> Iterator[Attempt]:
+        return (each.attempt for each in self.activations() if each.attempt is not None)
 
     async def drain(self, grace_s: float) -> None:
         """Start nothing more, and let running attempts end or suspend by themselves."""
         self._stopping = True
-        for activation in self.activations():
-            if activation.attempt is not None:
-                activation.attempt.close_input()
+        for attempt in self._attempts():
+            attempt.close_input()
         await self._tasks.wait(grace_s)
 
     async def stop(self) -> None:
         """Break off all attempts; their invocations run again after the next start."""
         self._stopping = True
+        self._room_maker.stop()
         for activation in self.activations():
             activation.stop_waiting()
         self._active.clear()

@@ -201,6 +201,9 @@ class Server:
             self._target_of,
             own_headers=access.ingress_headers,
             tracer=self.tracing.tracer if self.tracing else None,
+            overloaded=lambda service: self.invoker.ready.overloaded(
+                self._routes.place_of(service)
+            ),
         )
         self.ingress_counts = ingress.counts
         self.ingress = Front(ingress, front_limits, check=access.ingress, tls=access.http_tls)

@@ -87,6 +87,15 @@ class Routes:
             raise failure("RT0011", f"no deployment serves '{target.service}/{target.handler}'")
         return deployment, meta
 
+    def place(self, invocation: Invocation) -> str:
+        """The id of the deployment that the next attempt would go to, empty if there is none."""
+        return invocation.deployment_id or self.place_of(invocation.target.service)
+
+    def place_of(self, service: str) -> str:
+        """The same of a new invocation."""
+        latest = self._registry.latest_deployment(service)
+        return "" if latest is None else latest.id
+
     def retry_policy(self, invocation: Invocation) -> RetryPolicy:
         target = invocation.target
         meta = None

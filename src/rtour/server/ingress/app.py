@@ -41,7 +41,10 @@ Route = Callable[[Request, list[str]], Awaitable[Reply]]
 
 
 class Ingress:
-    """What clients of services talk to; `own_headers` are not passed on to services."""
+    """What clients of services talk to; `own_headers` are not passed on to services.
+
+    `overloaded` tells by a service's name whether its callers had better come back later.
+    """
 
     def __init__(
         self,
@@ -53,10 +56,11 @@ class Ingress:
         *,
         own_headers: frozenset[bytes] = frozenset(),
         tracer: Tracer | None = None,
+        overloaded: Callable[[str], bool] = lambda _service: False,
     ) -> None:
         self._registry = registry
         self._requests = requests
-        self._calls = Calls(registry, requests, clock, random, own_headers, tracer)
+        self._calls = Calls(registry, requests, clock, random, own_headers, tracer, overloaded)
         results = Results(registry, requests, target_of)
         self._routes: dict[str, Route] = {
             "call": self._call,

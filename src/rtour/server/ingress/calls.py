@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Final
@@ -63,8 +63,10 @@ class Calls:
         random: Random,
         own_headers: frozenset[bytes] = frozenset(),
         tracer: Tracer | None = None,
+        overloaded: Callable[[str], bool] = lambda _service: False,
     ) -> None:
         self.counts = IngressCounts()
+        self._overloaded = overloaded
         self._tracer = tracer
         self._registry = registry
         self._requests = requests
@@ -105,6 +107,8 @@ class Calls:
             raise method_not_allowed()
         if not meta.public:
             raise not_public()
+        if not send and self._overloaded(service.name):
+            raise Overloaded
         now = self._clock.now_ms()
         start_at = self._start_at(request, now, send=send)
         _check_input(meta, request)

@@ -1,0 +1,148 @@
+"""Slots are shared: nobody gets all, all get a turn, and callers hear when it is too much."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from rtour.engine.model import FromIngress, Invocation, RequestSink, Status, Target
+from rtour.server.activation import Activation
+from rtour.server.ready import ReadyQueue
+
+_numbers = itertools.count(1)
+
+
+class Hands:
+    """A queue, and a clock that is moved by hand."""
+
+    def __init__(self, concurrent: int, crowd: int = 2) -> None:
+        self.now = 0.0
+        self.queue = ReadyQueue(concurrent, lambda: self.now, crowd)
+
+    def begun(self, place: str, wanted: int) -> int:
+        """How many of those who want to begin may."""
+        return sum(self.queue.begin(place) for _ in range(wanted))
+
+    def put(self, place: str, *, caller: bool = False) -> Activation:
+        activation = Activation(
+            Invocation(
+                id=f"inv_{next(_numbers)}",
+                number=1,
+                target=Target(place, "run"),
+                status=Status.INVOKED,
+                source=FromIngress(),
+                created_at=0,
+                modified_at=0,
+                sinks=(RequestSink(1),) if caller else (),
+            )
+        )
+        self.queue.put(place, activation)
+        return activation
+
+    def next_places(self) -> list[str]:
+        found = iter(self.queue.next, None)
+        return [place for _, place in found]
+
+
+@pytest.mark.parametrize("concurrent", [1, 2, 5, 7, 8, 10, 64, 1000])
+def test_one_place_alone_gets_what_is_configured(concurrent: int) -> None:
+    """No less than `concurrent`, also when it is few, and no more."""
+    assert Hands(concurrent).begun("a", 3000) == concurrent
+
+
+def test_places_that_hang_leave_slots_for_others() -> None:
+    """Each gets most of what is left."""
+    hands = Hands(1000)
+    assert [hands.begun(place, 3000) for place in "abcde"] == [1000, 112, 12, 1, 0]
+    hands.queue.end("b")
+    assert hands.begun("b", 1) == 0, "it has had more than its share"
+    assert hands.begun("e", 3000) == 1
+
+
+def test_places_take_turns() -> None:
+    """A thousand that wait for one place do not hold up the one that waits for another."""
+    hands = Hands(1)
+    assert hands.queue.begin("a")
+    for _ in range(3):
+        hands.put("a")
+    for _ in range(2):
+        hands.put("b")
+    order = []
+    place = "a"
+    while len(hands.queue):
+        hands.queue.end(place)
+        (place,) = hands.next_places()
+        order.append(place)
+    assert order == ["a", "b", "a", "b", "a"]
+
+
+def test_those_who_wait_are_not_overtaken() -> None:
+    """A slot goes to the first in line, not to who asks just then."""
+    hands = Hands(1)
+    assert hands.queue.begin("a")
+    first, second = hands.put("a"), hands.put("a")
+    hands.queue.end("a")
+    assert not hands.queue.begin("a")
+    assert hands.queue.next() == (first, "a")
+    assert second.queued
+    assert not first.queued
+
+
+def test_the_dropped_are_passed_over() -> None:
+    """What was killed while it waited takes no slot."""
+    hands = Hands(1)
+    assert hands.queue.begin("a")
+    dropped, alive = hands.put("a"), hands.put("a")
+    dropped.queued = False
+    hands.queue.end("a")
+    assert hands.queue.next() == (alive, "a")
+    hands.queue.end("a")
+    assert hands.queue.next() is None
+    assert hands.queue.begin("a"), "the slot of neither is lost"
+
+
+def test_callers_hear_when_it_is_too_much() -> None:
+    """As many wait as there are slots, the first of them for long: callers of that place only."""
+    hands = Hands(2)
+    assert hands.begun("a", 2) == 2
+    hands.put("a", caller=True)
+    hands.now = 5.0
+    assert not hands.queue.overloaded("a"), "one waits, which is no crowd"
+    hands.put("a", caller=True)
+    assert hands.queue.overloaded("a")
+    assert not hands.queue.overloaded("b")
+    hands.queue.end("a")
+    assert hands.next_places() == ["a"]
+    assert not hands.queue.overloaded("a")
+
+
+def test_a_burst_is_no_overload() -> None:
+    """However many come at once, they are served as long as nobody waits for long."""
+    hands = Hands(2)
+    assert hands.begun("a", 2) == 2
+    for _ in range(100):
+        hands.put("a", caller=True)
+    assert not hands.queue.overloaded("a")
+
+
+def test_few_slots_are_no_overload() -> None:
+    """A server with five slots queues its callers, also for long (simulation, seed 143)."""
+    hands = Hands(5, crowd=1000)
+    assert hands.begun("a", 5) == 5
+    for _ in range(999):
+        hands.put("a", caller=True)
+    hands.now = 60.0
+    assert not hands.queue.overloaded("a")
+    hands.put("a", caller=True)
+    assert hands.queue.overloaded("a")
+
+
+def test_work_that_nobody_waits_for_is_no_overload() -> None:
+    """Sends may queue for hours: that is what they are for."""
+    hands = Hands(2)
+    assert hands.begun("a", 2) == 2
+    for _ in range(100):
+        hands.put("a")
+    hands.now = 3600.0
+    assert not hands.queue.overloaded("a")

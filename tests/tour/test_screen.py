@@ -9,6 +9,8 @@ from textual.pilot import Pilot
 from rtour.tui.tour import TourApp, app_of
 from tour.guide.guide import Guide
 
+DIALOGS = ("s", "l")
+
 
 def words(app: TourApp) -> str:
     """What is on screen, as text."""
@@ -20,7 +22,7 @@ async def pressed(pilot: Pilot[None], app: TourApp, *keys: str) -> str:
     """The screen after keys and what they started; a dialog is left open."""
     for key in keys:
         await pilot.press(key)
-        if key != "s":
+        if key not in DIALOGS:
             await app.workers.wait_for_complete()
         await pilot.pause()
     return words(app)
@@ -49,12 +51,40 @@ async def _play(press: Callable[..., Awaitable[str]], guide: Guide) -> None:
     assert "hint      Registering" in missing
     assert "hint      rtour deployments register" not in missing
     assert "hint      rtour deployments register" in await press("h")
-    assert "Put the solution into" in await press("s")
-    assert "Enter checks it." in await press("y")
+    offer = await press("s")
+    assert "Run the commands of this lesson?" in offer
+    assert "$ rtour services list" in offer
+    solved = await press("y")
+    assert "Solved. Enter checks it." in solved
+    assert "CheckoutService" in solved
     assert "✔ the engine knows CheckoutService" in await press("enter")
     assert guide.progress.done == ["getting-started"]
     assert "Invoking over HTTP" in await press("enter")
     assert "✔  1  Getting started" in await press("l")
+    assert "Calls between handlers" in await press("down", "down", "enter")
+    assert "Put the solution into" in await press("s")
+    assert "answers: the call" not in await press("n")
     assert "no invocations" in await press("1")
-    assert "Invoking over HTTP" in await press("0")
-    assert "Getting started" in await press("b")
+    assert "Calls between handlers" in await press("0")
+    assert "Invoking over HTTP" in await press("b")
+
+
+async def test_a_small_terminal(guide: Guide) -> None:
+    """At 80 x 24 the outcome stays in sight, and the keys reach every line of every panel."""
+    async with guide.open():
+        app = app_of(guide, guide.folder / ".tour" / "ui")
+        for lesson in guide.lessons[:2]:
+            await guide.solve(lesson)
+        guide.move(guide.lessons[12 - 1])
+        await guide.solve(guide.current)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.pause()
+            checked = await pressed(pilot, app, "enter")
+            assert "Done. Enter goes on." in checked
+            assert "checkout marks the seats as sold" not in checked
+            assert "checkout marks the seats as sold" in await pressed(pilot, app, "tab", "end")
+            watched = await pressed(pilot, app, "w")
+            assert "The engine's clock: 15m" in watched
+            assert "Your service says" not in watched
+            assert "Your service says" in await pressed(pilot, app, *["pagedown"] * 3)
+            assert "Exercise: the seat" in await pressed(pilot, app, "w")

@@ -11,7 +11,7 @@ import msgspec
 from .look import Look
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PLACE = re.compile(r"\btour(?=[/.](?:app|auxiliary|outside|part\d))")
+PLACE = re.compile(r"\btour(?=[/.](?:app|auxiliary|outside|part\d|typescript|\.tour)\b)")
 USUAL_PORT = re.compile(r"\b(8080|9070|9080)\b")
 
 

@@ -27,6 +27,7 @@ USUAL_PORTS = (8080, 9070, 9080)
 READY_WITHIN_S = 20.0
 LOOK_EVERY_S = 0.05
 STOP_WITHIN_S = 3.0
+LOOK_BACK_LINES = 500
 # Nobody wants to wait a minute for a retry while learning what retries are.
 SERVER_ENV = {"RTOUR_RETRY_INITIAL_INTERVAL": "200ms", "RTOUR_RETRY_MAX_INTERVAL": "2s"}
 HOST = "127.0.0.1"
@@ -278,6 +279,11 @@ class Theatre:
         text = file.read_text("utf-8", "replace") if file.is_file() else ""
         return text.strip().splitlines()[-count:]
 
+    def said(self, count: int) -> list[str]:
+        """What the service has printed last; of stack traces only what is in the learner's code."""
+        lines = self.log_lines("service", LOOK_BACK_LINES)
+        return own_frames(lines, str(self.folder))[-count:]
+
     @staticmethod
     async def _until(condition: Callable[[], object], within_s: float = READY_WITHIN_S) -> bool:
         for _ in range(int(within_s / LOOK_EVERY_S)):
@@ -285,6 +291,21 @@ class Theatre:
                 return True
             await asyncio.sleep(LOOK_EVERY_S)
         return False
+
+
+def own_frames(lines: Sequence[str], folder: str) -> list[str]:
+    """A log without the frames of stack traces that are outside of a folder."""
+    kept, inside, own = [], False, True
+    for each in lines:
+        if each.startswith("Traceback "):
+            inside, own = True, False
+        elif inside and each.startswith("  File "):
+            own = folder in each
+        elif inside and not each.startswith(" "):
+            inside, own = False, True
+        if own:
+            kept.append(each)
+    return kept
 
 
 def _choose_ports(wanted: Sequence[tuple[int, int, int]]) -> tuple[int, int, int]:

@@ -171,7 +171,7 @@ class Conversation:
         Console(file=self._session.world.stdout, width=width).print(Markdown(text))
 
     def _log(self) -> None:
-        self._say("\n".join(self._guide.theatre.log_lines("service", LOG_LINES)))
+        self._say("\n".join(self._guide.theatre.said(LOG_LINES)))
 
     # --- saying ------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ shows. All other views of the UI are a key away, on the learner's own engine.
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,17 +23,22 @@ from textual.widgets import Markdown, Static
 from rtour.client import Client
 from rtour.client.equivalents import Equivalents, rtour
 from rtour.client.journal import JournalEntry
-from rtour.client.model import Invocation
+from rtour.client.model import ClockReading, Invocation
 from rtour.client.telling import note, result, status, subject, visible
+from rtour.client.time import described, driven
 from rtour.client.times import ago
 from rtour.tui.app import RtourApp
 from rtour.tui.paint import Piece, line, stack, status_piece
+from rtour.tui.picking import Choice, Pick
+from rtour.tui.tour_dialogs import Offer
 from rtour.tui.view import View
-from rtour.tui.workspace import Workspace
+from rtour.tui.workspace import Workspace, utc_now
 
 WIDE = 110
 USUAL_PORTS = (8080, 9070)
-INVOCATIONS, LOG_LINES = 8, 12
+INVOCATIONS, LOG_LINES = 8, 30
+OUTPUT_LINES = 8
+LAST = "That was the last lesson. `rtour example` lists more to start from; q leaves."
 CSS = """
 #lesson { width: 1fr; padding: 0 1; }
 #text { margin: 0; padding: 0; }
@@ -40,6 +46,8 @@ CSS = """
 #watch { width: 45%; border-left: vkey $panel; padding: 0 1; }
 #watch Static { height: auto; margin-bottom: 1; }
 #verdict { height: auto; max-height: 40%; border-top: hkey $panel; padding: 0 1; }
+#watch:focus { border-left: vkey $accent; }
+#verdict:focus { border-top: hkey $accent; }
 #verdict-text { height: auto; }
 .narrow #watch { display: none; }
 .narrow.watching #watch { display: block; width: 1fr; border-left: none; }
@@ -48,11 +56,23 @@ CSS = """
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What the engine does: invocations, the journal of the latest, the service's output."""
+    """What the engine does: invocations, the latest request's journal, the service's output."""
 
     invocations: list[Invocation]
+    latest: Invocation | None
     journal: list[JournalEntry]
     log: list[str]
+    clock: ClockReading | None
+
+
+class EngineTime:
+    """The time by the engine's clock, which lessons skip ahead."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return utc_now() + self.ahead
 
 
 class TourView(View[None, Seen]):
@@ -67,6 +87,7 @@ class TourView(View[None, Seen]):
         Binding("b", "step(-1)", "Back"),
         Binding("w", "watch", "Watch"),
         Binding("l", "lessons", "Lessons"),
+        Binding("tab", "app.focus_next", "Next panel", show=False),
     ]
 
     class Told(Message):
@@ -76,9 +97,10 @@ class TourView(View[None, Seen]):
             super().__init__()
             self.lines, self.passed = lines, passed
 
-    def __init__(self, workspace: Workspace, guide: Any) -> None:
+    def __init__(self, workspace: Workspace, guide: Any, time: EngineTime) -> None:
         super().__init__(workspace)
         self._guide = guide
+        self._time = time
         self._lesson = guide.current
         self._passed = False
         self._busy = False
@@ -87,15 +109,16 @@ class TourView(View[None, Seen]):
         with Horizontal():
             with VerticalScroll(id="lesson"):
                 yield Markdown(self._guide.text(self._lesson), id="text")
-            with VerticalScroll(id="watch", can_focus=False), Vertical():
+            with VerticalScroll(id="watch"), Vertical():
+                yield Static("", id="clock")
                 yield Static("", id="invocations")
                 yield Static("", id="latest")
                 yield Static("", id="output")
-        with VerticalScroll(id="verdict", can_focus=False):
+        with VerticalScroll(id="verdict"):
             yield Static("", id="verdict-text")
 
     def on_mount(self) -> None:
-        self.query_one("#lesson").focus()
+        self._focus_reading()
         self._begin()
 
     def on_resize(self, event: Resize) -> None:
@@ -109,20 +132,32 @@ class TourView(View[None, Seen]):
     async def read(self, plan: None) -> Seen:
         del plan
         query = self.workspace.client.query
+        clock = (await self.workspace.client.admin.version()).clock
         found = await query.invocations(limit=INVOCATIONS)
-        journal = await query.journal(found[0].id) if found else []
-        log = await asyncio.to_thread(self._guide.theatre.log_lines, "service", LOG_LINES)
-        return Seen(found, journal, log)
+        latest = next((each for each in found if each.invoked_by == "ingress"), None)
+        latest = latest or next(iter(found), None)
+        journal = await query.journal(latest.id) if latest else []
+        log = await asyncio.to_thread(self._guide.theatre.said, LOG_LINES)
+        return Seen(found, latest, journal, log, clock)
 
     def show(self, plan: None, data: Seen) -> None:
         del plan
+        self._show_clock(data.clock)
         rows = [self._row(each) for each in data.invocations]
-        self._put("#invocations", "Invocations", rows)
-        if data.invocations:
-            latest = data.invocations[0]
+        self._put("#invocations", "Invocations, newest first", rows)
+        if (latest := data.latest) is not None:
             steps = [self._step_line(latest, each) for each in data.journal if visible(each)]
             self._put("#latest", f"Journal of {latest.target}", steps)
         self._put("#output", "Your service says", [line(each) for each in data.log])
+
+    def _show_clock(self, clock: ClockReading | None) -> None:
+        """Says so when the engine's time is not that of the wall."""
+        off = clock is not None and driven(clock)
+        self._time.ahead = timedelta(milliseconds=clock.offset_ms if clock else 0)
+        told = f"The engine's clock: {described(clock)}" if clock and off else ""
+        where = self.query_one("#clock", Static)
+        where.display = off
+        where.update(line(Piece(told, "waiting")))
 
     def _put(self, where: str, title: str, lines: list[Any]) -> None:
         text = stack(
@@ -172,21 +207,38 @@ class TourView(View[None, Seen]):
 
     def action_watch(self) -> None:
         self.toggle_class("watching")
+        self._focus_reading()
 
-    def action_lessons(self) -> None:
-        rows = self._guide.overview()
-        self.post_message(self.Told([_lesson_row(row) for row in rows]))
+    def _focus_reading(self) -> None:
+        """The arrow keys scroll what there is to read; tab leads to the other panels."""
+        hidden = self.has_class("narrow") and self.has_class("watching")
+        self.query_one("#watch" if hidden else "#lesson").focus()
+
+    @work(group="guide")
+    async def action_lessons(self) -> None:
+        """Picks one from the list."""
+        choices = [Choice(_lesson_row(row)) for row in self._guide.overview()]
+        picked = await self.app.push_screen_wait(Pick("Lessons", choices))
+        if picked is not None:
+            self._go_to(self._guide.lessons[picked])
 
     def action_step(self, step: int) -> None:
         """To the next lesson, or the one before."""
         lesson = self._guide.neighbour(self._lesson, step)
-        if lesson is None or self._busy:
+        if lesson is not None:
+            self._go_to(lesson)
+        elif self._passed and step > 0:
+            self._say([Piece(LAST, "strong")])
+
+    def _go_to(self, lesson: Any) -> None:
+        if self._busy:
             return
         self._guide.move(lesson)
         self._lesson = lesson
         self.remove_class("watching")
         self.query_one("#text", Markdown).update(self._guide.text(lesson))
         self.query_one("#lesson").scroll_home(animate=False)
+        self._focus_reading()
         self._begin()
 
     # --- the guide at work -------------------------------------------------------------------
@@ -199,16 +251,21 @@ class TourView(View[None, Seen]):
 
     @work(group="guide")
     async def _solve(self) -> None:
-        diff = self._guide.diff(self._lesson).splitlines()
-        folder = self._guide.folder / "app"
-        if not await self.confirmed(
-            f"Put the solution into {folder}?", diff or ["run its commands"]
-        ):
+        if not await self.app.push_screen_wait(self._offer()):
             return
         self._begin_work("solving …")
         ran = await self._guide.solve(self._lesson)
-        told = [Piece(f"$ {each.command}", "name" if each.code == 0 else "bad") for each in ran]
-        self.post_message(self.Told([*told, Piece("Enter checks it.", "quiet")]))
+        told = [piece for each in ran for piece in ran_pieces(each)]
+        self.post_message(self.Told([Piece("Solved. Enter checks it.", "strong"), *told]))
+
+    def _offer(self) -> Offer:
+        diff = self._guide.diff(self._lesson).splitlines()
+        todo = [f"$ {each}" for each in self._guide.commands(self._lesson)]
+        if not diff:
+            return Offer("Run the commands of this lesson?", todo)
+        folder = self._guide.folder / "app"
+        then = ["", "and then runs:", *todo] if todo else []
+        return Offer(f"Put the solution into {folder}?", [*diff, *then])
 
     @on(Told)
     def _on_told(self, message: Told) -> None:
@@ -239,18 +296,28 @@ class TourView(View[None, Seen]):
 
 
 def verdict_pieces(guide: Any, lesson: Any, verdict: Any) -> list[Piece]:
-    """What is done, what is missing, and as many hints as were earned."""
-    lines = [Piece(f"✔ {text}", "good") for text in verdict.done]
+    """How it went first, since the panel is small; below it what is done already."""
+    done = [Piece(f"✔ {text}", "good") for text in verdict.done]
     if verdict.passed:
-        return [*lines, Piece("Done. Enter goes on.", "strong")]
-    lines += [Piece(f"✘ expected  {verdict.expected}", "bad"), Piece(f"  seen      {verdict.seen}")]
-    hints = [text for hint in guide.help(lesson, verdict) for text in hint.splitlines()]
-    return [*lines, *(Piece(f"  hint      {hint}", "waiting") for hint in hints)]
+        return [Piece("Done. Enter goes on.", "strong"), *done]
+    lines = [Piece(f"✘ expected  {verdict.expected}", "bad"), Piece(f"  seen      {verdict.seen}")]
+    for hint in guide.help(lesson, verdict):
+        first, *rest = hint.splitlines()
+        lines += [Piece(f"  hint      {first}", "waiting"), *(Piece(each) for each in rest)]
+    return [*lines, *done]
 
 
-def _lesson_row(row: dict[str, Any]) -> Piece:
+def ran_pieces(ran: Any) -> list[Piece]:
+    """A command, and the end of what it printed."""
+    lines = ran.output.rstrip().splitlines()
+    left_out = [Piece("  …", "quiet")] if len(lines) > OUTPUT_LINES else []
+    shown = [Piece(f"  {each}") for each in lines[-OUTPUT_LINES:]]
+    return [Piece(f"$ {ran.command}", "bad" if ran.code else "name"), *left_out, *shown]
+
+
+def _lesson_row(row: dict[str, Any]) -> str:
     mark = "✔" if row["done"] else "▸" if row["current"] else " "
-    return Piece(f"{mark} {row['number']:>2}  {row['title']}", "good" if row["done"] else "plain")
+    return f"{mark} {row['number']:>2}  {row['title']}"
 
 
 class TourApp(RtourApp):
@@ -260,9 +327,9 @@ class TourApp(RtourApp):
     CSS = CSS
     BINDINGS: ClassVar[list[BindingType]] = [Binding("0", "tour", "Tour", show=False)]
 
-    def __init__(self, workspace: Workspace, guide: Any) -> None:
+    def __init__(self, workspace: Workspace, guide: Any, time: EngineTime) -> None:
         super().__init__(workspace)
-        self.add_mode("tour", lambda: TourView(workspace, guide))
+        self.add_mode("tour", lambda: TourView(workspace, guide, time))
 
     def on_mount(self, event: Mount | None = None) -> None:
         """Begins here, and not where the UI begins."""
@@ -287,6 +354,6 @@ async def _run(guide: Any) -> None:
 
 def app_of(guide: Any, folder: Path) -> TourApp:
     """The app on the theatre that is open."""
-    log = guide.theatre.state / "server.log"
-    workspace = Workspace(Client(guide.theatre.connection), folder=folder, log=log)
-    return TourApp(workspace, guide)
+    log, time = guide.theatre.state / "server.log", EngineTime()
+    workspace = Workspace(Client(guide.theatre.connection), now=time, folder=folder, log=log)
+    return TourApp(workspace, guide, time)

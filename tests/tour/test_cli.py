@@ -38,6 +38,8 @@ def test_the_example_is_written_out(terminal: Terminal) -> None:
     assert result.code == 0
     lines = [line for line in result.err.splitlines() if line.startswith("next: rtour ")]
     assert [line.split()[2] for line in lines] == ["tour", "serve", "deployments"]
+    assert len(result.out.splitlines()) == 2
+    assert str(terminal.home / "tour") in result.out
     parts = {path.name for path in (terminal.home / "tour").iterdir()}
     assert parts >= {"README.md", "app", "auxiliary", "part1", "part2", "part3", "part4", "part5"}
     stages = {path.name for path in (terminal.home / "tour" / "typescript").iterdir()}
@@ -53,6 +55,36 @@ def test_a_learners_work_is_not_overwritten(terminal: Terminal) -> None:
     result = terminal.run("example", "tour")
     assert (result.code, cart.read_text()) == (1, "# mine\n")
     assert f"changed by you: {cart}" in result.err
+
+
+def test_elsewhere_the_next_commands_fit(terminal: Terminal) -> None:
+    """Written to another folder, the commands name that folder."""
+    result = terminal.run("example", "tour", "--out", "plays/theatre")
+    assert "next: rtour tour --folder plays/theatre\n" in result.err
+    assert "next: cd plays && rtour serve theatre.app.app:app" in result.err
+
+
+def test_a_dry_run_lists_the_files(terminal: Terminal) -> None:
+    """One file a line, with what would become of it; nothing is written."""
+    before = terminal.run("example", "tour", "--dry-run")
+    assert not (terminal.home / "tour").exists()
+    assert all(line.endswith("new") for line in before.out.splitlines()[1:])
+    terminal.run("example", "tour")
+    cart = terminal.home / "tour" / "app" / "cart_object.py"
+    cart.write_text("# mine\n")
+    after = terminal.run("example", "tour", "--dry-run").out.splitlines()
+    assert [line.split()[0] for line in after if "changed by you" in line] == [str(cart)]
+    assert len(after) == len(before.out.splitlines())
+
+
+def test_a_folder_that_is_no_tour_is_not_overwritten(terminal: Terminal) -> None:
+    """`rtour tour` asks, too, before it writes over what somebody else has put there."""
+    readme = terminal.home / "tour" / "README.md"
+    readme.parent.mkdir()
+    readme.write_text("my holidays\n")
+    result = terminal.run(*PLAIN, stdin="q\n")
+    assert (result.code, readme.read_text()) == (1, "my holidays\n")
+    assert f"changed by you: {readme}" in result.err
 
 
 def test_status_lists_the_lessons(terminal: Terminal) -> None:

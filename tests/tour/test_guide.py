@@ -76,6 +76,19 @@ def test_a_solution_keeps_what_the_learner_wrote(guide: Guide) -> None:
     assert guide.diff(lesson) == ""
 
 
+def test_nothing_the_learner_wrote_is_lost(guide: Guide) -> None:
+    """Of several tries each is kept; what was never the learner's own is not."""
+    cart = guide.folder / "app" / "cart_object.py"
+    solutions = [lesson.solution(TOUR) for lesson in guide.lessons if cart.name in lesson.files]
+    guide.put(solutions[0])
+    for text in ("# first\n", "# second\n", "# first\n"):
+        cart.write_text(text)
+        guide.put(solutions[0])
+    guide.put(solutions[1])
+    kept = {file.name: file.read_text() for file in cart.parent.glob("*.mine*")}
+    assert kept == {"cart_object.py.mine": "# first\n", "cart_object.py.mine2": "# second\n"}
+
+
 def test_starting_over(guide: Guide) -> None:
     """The skeleton is back, the engine and the outside are empty, nothing is learned."""
     cart = guide.folder / "app" / "cart_object.py"

@@ -96,6 +96,10 @@ class Guide:
         text = addressed(lesson.text(self.source / "lessons"), self.theatre.ports)
         return placed(text, self.folder.name)
 
+    def commands(self, lesson: Lesson) -> list[str]:
+        """What it tells the learner to run, in order."""
+        return commands(self.text(lesson))
+
     def title(self, lesson: Lesson) -> str:
         """Its heading."""
         return title(lesson.text(self.source / "lessons"))
@@ -142,7 +146,7 @@ class Guide:
 
     async def solve(self, lesson: Lesson) -> list[Ran]:
         """Puts the solution into the learner's files and runs the lesson's commands."""
-        todo = commands(self.text(lesson))
+        todo = self.commands(lesson)
         ran = [await self.run(command) for command in todo[: lesson.before]]
         self.put(lesson.solution(self.source))
         await self.theatre.fresh_service()
@@ -153,14 +157,20 @@ class Guide:
         return ran
 
     def put(self, files: dict[str, str]) -> None:
-        """Writes files of `app/`; what the learner had is kept beside it, once."""
+        """Writes files of `app/`; what the learner wrote is kept beside them, all of it."""
         for name, content in files.items():
             file = self.folder / "app" / name
-            if file.is_file():
-                if file.read_text("utf-8") == content:
-                    continue
-                shutil.copyfile(file, file.with_suffix(".py.mine"))
+            mine = file.read_text("utf-8") if file.is_file() else content
+            if mine != content and mine not in self._ours(name):
+                _keep(file, mine)
             file.write_text(content, "utf-8")
+
+    def _ours(self, name: str) -> set[str]:
+        """What a file is without the learner's doing: the skeleton, and the solutions."""
+        parts = [self.source / "app" / name, *self.source.glob(f"part?/{name}")]
+        stages = {part.read_text("utf-8") for part in parts if part.is_file()}
+        solved = (each.solution(self.source) for each in self.lessons if name in each.files)
+        return stages | {files[name] for files in solved}
 
     async def run(self, command: str) -> Ran:
         """Runs a command as the learner would in a terminal."""
@@ -204,6 +214,15 @@ class Guide:
             }
             for lesson in self.lessons
         ]
+
+
+def _keep(file: Path, text: str) -> None:
+    """As `<file>.mine`, or `<file>.mine2` and so on where that is another."""
+    number, kept = 1, file.with_suffix(".py.mine")
+    while kept.exists() and kept.read_text("utf-8") != text:
+        number += 1
+        kept = file.with_suffix(f".py.mine{number}")
+    kept.write_text(text, "utf-8")
 
 
 async def _judge(lesson: Lesson, look: Look) -> Verdict:

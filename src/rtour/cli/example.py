@@ -26,7 +26,12 @@ PLACES = (PACKAGE / "_tour", PACKAGE.parent.parent / "tour")
 LEFT_OUT = {"__pycache__", "node_modules", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
 
 COLUMNS = (Column("name", "NAME"), Column("summary", "WHAT IT SHOWS", fold=True))
-WRITTEN = (Column("name", "NAME"), Column("folder", "FOLDER"), Column("files", "FILES"))
+WRITTEN = (
+    Column("name", "NAME"),
+    Column("files", "FILES", lambda record, _: str(len(record["files"]))),
+    Column("folder", "WRITTEN TO", fold=True),
+)
+LISTED = (Column("file", "FILE", fold=True), Column("state", "STATE"))
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -34,7 +39,9 @@ class Example(msgspec.Struct, frozen=True):
 
     `parts` are the files and folders of `folder` that belong to it; all of them when it is empty.
     `known_as` are its names in the official CLI, with the folder within the one written where the
-    official instructions expect it. `next` are commands, `{folder}` is where it was written.
+    official instructions expect it. `next` are commands, `elsewhere` those for a folder that is not
+    the usual one: `{folder}` is where it was written, `{parent}` the folder around that, `{module}`
+    its last part.
     """
 
     folder: str
@@ -42,6 +49,7 @@ class Example(msgspec.Struct, frozen=True):
     parts: list[str] = []
     known_as: dict[str, str] = {}
     next: list[str] = []
+    elsewhere: list[str] = []
 
 
 @examples("rtour example\nrtour example tour\nrtour example saga --output-directory ~/saga")
@@ -115,18 +123,49 @@ def _write(
 ) -> None:
     source = root / found.folder
     files = files_of(source, found.parts)
+    if not dry_run:
+        put_out(session, source, files, target)
+    elif session.format is Format.TABLE:
+        session.emit(table(session.look, LISTED, _states(source, files, target)))
+        return
+    record = {"name": name, "folder": str(target), "files": [str(file) for file in files]}
+    session.emit(item(session.look, WRITTEN, record))
+    for line in _next(found, name, os.path.relpath(target, session.world.cwd)):
+        session.note(f"next: {line}")
+
+
+def _next(found: Example, name: str, folder: str) -> list[str]:
+    """The commands to go on with."""
+    lines = found.elsewhere if found.elsewhere and folder != name else found.next
+    path = Path(folder)
+    places = {"{folder}": path, "{parent}": path.parent, "{module}": path.name}
+    for place, value in places.items():
+        lines = [line.replace(place, shlex.quote(str(value))) for line in lines]
+    return lines
+
+
+def put_out(session: Session, source: Path, files: Sequence[Path], target: Path) -> None:
+    """Writes files of an example into a folder, and asks before it overwrites what differs."""
     changed = [file for file in files if _differs(source / file, target / file)]
     for file in changed:
         session.note(f"  changed by you: {target / file}")
-    record = {"name": name, "folder": str(target), "files": [str(file) for file in files]}
-    if not dry_run:
-        if changed:
-            session.confirm(f"Overwrite {plural(len(changed), 'file')} of yours?")
-        copy_out(source, files, target)
-    session.emit(item(session.look, WRITTEN, record))
-    folder = shlex.quote(os.path.relpath(target, session.world.cwd))
-    for line in found.next:
-        session.note(f"next: {line.replace('{folder}', folder)}")
+    if changed:
+        session.confirm(f"Overwrite {plural(len(changed), 'file')} of yours?")
+    copy_out(source, files, target)
+
+
+def _states(source: Path, files: Sequence[Path], target: Path) -> list[Record]:
+    """What writing them out would do to each."""
+    states = {True: "changed by you", False: "as it is"}
+    return [
+        {
+            "file": str(target / file),
+            "state": states[_differs(source / file, target / file)]
+            if (target / file).exists()
+            else "new",
+        }
+        for file in files
+    ]
 
 
 def copy_out(source: Path, files: Sequence[Path], target: Path) -> None:

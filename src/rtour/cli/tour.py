@@ -18,7 +18,7 @@ import msgspec
 import typer
 
 from rtour.cli.diagnostics import CliError, ExitCode, Misuse
-from rtour.cli.example import bundled, copy_out, files_of, read_manifest
+from rtour.cli.example import bundled, files_of, put_out, read_manifest
 from rtour.cli.output import Column, item, table
 from rtour.cli.session import Session, session_of
 from rtour.cli.tour_plain import Conversation, Loop, verdict_lines
@@ -167,10 +167,10 @@ def open_guide(session: Session, ctx: typer.Context, *, write: bool = True) -> A
     options = ctx.find_root().obj.get("tour", {})
     root = bundled(session)
     folder = _folder(session, options.get("folder"))
-    if write and not (folder / "app").is_dir():
+    if write and not (folder / "app" / "cart_object.py").is_file():
         source = read_manifest(root)["tour"]
         files = files_of(root / source.folder, source.parts)
-        copy_out(root / source.folder, files, folder)
+        put_out(session, root / source.folder, files, folder)
         if folder.name == "my_tour":
             (folder / ".gitignore").write_text("*\n", "utf-8")
         session.note(f"wrote the tour to {folder}")

@@ -1,4 +1,4 @@
-"""Service endpoints as processes: the same services on the official Python or TypeScript SDK.
+"""Service endpoints as processes: the same services on every official SDK.
 
 An endpoint keeps its port over `kill` and `start`, so the server finds it again. Effects, gates and
 switches live in the folder given as `outside` (see `services/python/outside.py`).
@@ -6,6 +6,7 @@ switches live in the folder given as `outside` (see `services/python/outside.py`
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import urllib.parse
 from pathlib import Path
@@ -15,12 +16,15 @@ import httpx
 
 from tests.conformance import oracles
 from tests.conformance.processes import Child, free_port
+from tests.conformance.toolchains import TOOLCHAINS
 from tests.conformance.waiting import eventually
 
 # An SDK and how it is spoken to. Over HTTP/1.1 the Python SDK works in request-response mode, where
 # every wait is a suspension and a replay.
-Setup = Literal["python", "typescript", "python-http1"]
-SETUPS: tuple[Setup, ...] = ("python", "typescript", "python-http1")
+Setup = Literal["python", "typescript", "python-http1", "go"]
+SETUPS: tuple[Setup, ...] = ("python", "typescript", "python-http1", "go")
+# Those whose endpoints also play the theatre of `test_tickets`.
+THEATRES: tuple[Setup, ...] = ("python", "typescript", "python-http1")
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -79,12 +83,10 @@ class Endpoint:
     async def start(self) -> None:
         """Start, and return once it answers its health check."""
         assert self._child is None, "stop or kill it first"
-        if self.setup == "typescript":
-            oracles.install()
-        command, cwd = self._python() if self.setup != "typescript" else self._typescript()
+        command, cwd = await asyncio.to_thread(self._command)
         env = {"CONFORMANCE_OUTSIDE": str(self.outside.folder)}
         log = self.outside.folder / f"endpoint-{self.port}.log"
-        self._child = Child(command, log, env, cwd)
+        self._child = Child([*command, str(self.port)], log, env, cwd)
         await eventually(f"{self.setup} endpoint ready", self._ready, within_s=30)
 
     def stop(self) -> None:
@@ -97,13 +99,15 @@ class Endpoint:
         self._child.kill()
         self._child = None
 
-    def _python(self) -> tuple[list[str], Path]:
-        module = "tests.conformance.services.python.serve"
-        return [sys.executable, "-m", module, str(self.port)], REPOSITORY
-
-    def _typescript(self) -> tuple[list[str], Path]:
-        folder = oracles.typescript_services()
-        return [str(oracles.node()), "--no-warnings", "serve.ts", str(self.port)], folder
+    def _command(self) -> tuple[list[str], Path]:
+        """What to start, without its port, and where. May install or build something first."""
+        if self.setup in TOOLCHAINS:
+            return TOOLCHAINS[self.setup].program(), REPOSITORY
+        if self.setup == "typescript":
+            oracles.install()
+            folder = oracles.typescript_services()
+            return [str(oracles.node()), "--no-warnings", "serve.ts"], folder
+        return [sys.executable, "-m", "tests.conformance.services.python.serve"], REPOSITORY
 
     async def _ready(self) -> bool:
         assert self._child is not None

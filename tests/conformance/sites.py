@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,35 +12,37 @@ import pytest
 
 from tests.conformance.endpoints import SETUPS, Endpoint, Outside, Setup
 from tests.conformance.servers import KINDS, Kind, Server
+from tests.conformance.toolchains import TOOLCHAINS
 from tests.conformance.world import Site
 
 
-def needs_oracle(kind: Kind, setup: Setup) -> bool:
-    """The official server and the TypeScript SDK come from npm."""
-    return kind == "official" or setup == "typescript"
+def marks(kind: Kind, setup: Setup) -> list[pytest.MarkDecorator]:
+    """Of a test on this site: what has to be fetched for it, and what it cannot do without."""
+    found = []
+    if kind == "official" or not setup.startswith("python"):
+        found.append(pytest.mark.oracle)
+    missing = TOOLCHAINS[setup].missing() if setup in TOOLCHAINS else None
+    if missing is not None:
+        found.append(pytest.mark.skip(reason=missing))
+    return found
 
 
-def combinations() -> list[Any]:
-    """Parameters for tests that hold on every server with every SDK."""
+def combinations(setups: Sequence[Setup] = SETUPS) -> list[Any]:
+    """Parameters for tests that hold on every server with each of these setups."""
     return [
         pytest.param(
             (kind, setup),
             id=f"{kind}-{setup}",
-            marks=[pytest.mark.oracle] if needs_oracle(kind, setup) else [],
+            marks=marks(kind, setup),
         )
         for kind in KINDS
-        for setup in SETUPS
+        for setup in setups
     ]
 
 
 def kinds() -> list[Any]:
     """Parameters for tests that hold on both servers, whatever the SDK."""
-    return [
-        pytest.param(
-            kind, id=kind, marks=[pytest.mark.oracle] if needs_oracle(kind, "python") else []
-        )
-        for kind in KINDS
-    ]
+    return [pytest.param(kind, id=kind, marks=marks(kind, "python")) for kind in KINDS]
 
 
 @contextmanager

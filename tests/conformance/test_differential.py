@@ -14,7 +14,7 @@ from tests.conformance.known_differences import ACCEPTED, Accepted, differences
 from tests.conformance.observation import Observation
 from tests.conformance.scenarios.catalogue import Scenario, load
 from tests.conformance.servers import Kind
-from tests.conformance.sites import needs_oracle
+from tests.conformance.sites import marks
 
 SCENARIOS = load()
 RECORDED: dict[Setup, dict[str, Observation]] = {setup: recordings.load(setup) for setup in SETUPS}
@@ -30,8 +30,8 @@ def _cases(kind: Kind) -> list[ParameterSet]:
 
 
 def _case(kind: Kind, setup: Setup, scenario: Scenario) -> ParameterSet:
-    marks = [pytest.mark.oracle] if needs_oracle(kind, setup) else []
-    return pytest.param(kind, setup, scenario.name, marks=marks, id=f"{setup}-{scenario.name}")
+    name = scenario.name
+    return pytest.param(kind, setup, name, marks=marks(kind, setup), id=f"{setup}-{name}")
 
 
 @pytest.mark.parametrize(("kind", "setup", "scenario"), _cases("official"))

@@ -14,12 +14,13 @@ import httpx
 import pytest
 
 from tests.conformance import oracles
+from tests.conformance.endpoints import THEATRES
 from tests.conformance.sites import combinations, standing_site
 from tests.conformance.waiting import eventually
 from tests.conformance.world import Site
 
 
-@pytest.fixture(scope="module", params=combinations())
+@pytest.fixture(scope="module", params=combinations(THEATRES))
 def site(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:

@@ -15,7 +15,7 @@ import pytest
 from tests.conformance.endpoints import SETUPS, Setup
 from tests.conformance.program import op
 from tests.conformance.servers import rtour_binary
-from tests.conformance.sites import needs_oracle, standing_site
+from tests.conformance.sites import marks, standing_site
 from tests.conformance.waiting import eventually
 from tests.conformance.world import Site, World
 
@@ -28,12 +28,7 @@ ENVIRONMENT = {
 
 
 def setups() -> list[Any]:
-    return [
-        pytest.param(
-            setup, id=setup, marks=[pytest.mark.oracle] if needs_oracle("rtour", setup) else []
-        )
-        for setup in SETUPS
-    ]
+    return [pytest.param(setup, id=setup, marks=marks("rtour", setup)) for setup in SETUPS]
 
 
 @pytest.fixture(scope="module", params=setups())

@@ -10,6 +10,7 @@ import httpx
 import msgspec
 import pytest
 
+from tests.conformance.endpoints import THEATRES
 from tests.conformance.program import op
 from tests.conformance.servers import QUICK
 from tests.conformance.sites import combinations, site
@@ -53,7 +54,7 @@ COMMANDS = [
     ("SetState status", "TicketObject"),
 ]
 # The official server tells commands as events only.
-OURS = [each for each in combinations() if each.values[0][0] == "rtour"]
+OURS = [each for each in combinations(THEATRES) if each.values[0][0] == "rtour"]
 OFFICIAL = ("ingress ", "invocation-")
 
 
@@ -79,7 +80,7 @@ class Traced(msgspec.Struct, frozen=True):
         )
 
 
-@pytest.fixture(params=combinations())
+@pytest.fixture(params=combinations(THEATRES))
 async def traced(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Traced]:
     kind, setup = request.param
     with grpc_collector() as collected:

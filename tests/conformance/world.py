@@ -154,13 +154,17 @@ class World:
         rows = await self.sql(f"SELECT {columns} FROM sys_invocation WHERE id = '{invocation_id}'")
         self.note(step, rows[0] if rows else "absent")
 
-    async def note_journal(self, step: str, invocation_id: str) -> None:
-        """Entry types and names in order."""
+    async def note_journal(self, step: str, invocation_id: str, *, racing: bool = False) -> None:
+        """Entry types and names in order; `racing` notifications after all commands, sorted."""
         rows = await self.sql(
             f"SELECT \"index\", entry_type, name FROM sys_journal WHERE id = '{invocation_id}'"
             ' ORDER BY "index"'
         )
-        self.note(step, [f"{row['entry_type']} {row.get('name', '')}".strip() for row in rows])
+        entries = [f"{row['entry_type']} {row.get('name', '')}".strip() for row in rows]
+        if racing:
+            commands = [each for each in entries if each.startswith("Command: ")]
+            entries = [*commands, *sorted(each for each in entries if each not in commands)]
+        self.note(step, entries)
 
     async def note_state(self, step: str, service: str, key: str) -> None:
         rows = await self.sql(

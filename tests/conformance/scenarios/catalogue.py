@@ -21,7 +21,7 @@ Play = Callable[[World], Awaitable[None]]
 TIMEOUT_S = 90.0
 AT_ONCE = 12
 
-BOTH_SDKS: tuple[Setup, ...] = ("python", "typescript")
+EVERY_SDK: tuple[Setup, ...] = ("python", "typescript", "go")
 # The modules that are also played in request-response mode, because there waiting is different.
 ABOUT_WAITING = {"calls", "idempotency", "state", "waiting", "workflows"}
 
@@ -54,7 +54,7 @@ def scenario(
         assert title not in _catalogue, f"two scenarios are called {title}"
         assert inspect.getdoc(play), f"{title} does not say what it shows"
         topic = play.__module__.rpartition(".")[2]
-        usual = SETUPS if topic in ABOUT_WAITING else BOTH_SDKS
+        usual = SETUPS if topic in ABOUT_WAITING else EVERY_SDK
         _catalogue[title] = Scenario(title, play, setups or usual)
         return play
 

@@ -95,7 +95,11 @@ async def workflow_promise_completed_twice(w: World) -> None:
         ],
     )
     w.note("run", answer)
-    await w.finished("journal", answer.headers["x-restate-id"])
+    inv = answer.headers["x-restate-id"]
+    await w.until(inv, "completed")
+    await w.note_invocation("row", inv)
+    # Some SDKs ask for a promise already when they name it: the answer comes when it comes.
+    await w.note_journal("journal", inv, racing=True)
     await w.run("uncaught", f"Flow/{key}/touch", op("promise_resolve", name="p", v=3))
 
 
@@ -153,7 +157,8 @@ async def workflow_purged(w: World) -> None:
 async def workflow_expires(w: World) -> None:
     """After its retention the run, its state and its promises are gone."""
     key = w.key("k")
-    program = [op("set", k="a", v=1), op("promise_resolve", name="p", v=1)]
+    resolve = op("promise_resolve", name="p", v=1)
+    program = [op("set", k="a", v=1), resolve, op("promise_get", name="p")]
     first = await w.ingress("POST", f"/BriefFlow/{key}/run", program)
     inv = first.headers["x-restate-id"]
     await w.note_invocation("kept", inv)

@@ -36,4 +36,4 @@ async def tell(ctx: restate.Context, line: Any) -> None:
     await ctx.run_typed("leave", leave)
 
 
-ALL = [ledger, teller]
+ALL: list[restate.Service | restate.VirtualObject | restate.Workflow] = [ledger, teller]

@@ -33,6 +33,7 @@ SETTINGS = SqliteSettings(
     commit_in=CommitIn.LOOP,  # threads would not repeat
     sync=False,  # the files are on a memory disk, and power cuts are made here
     cache_items=40,  # so few that rows are read again
+    log_step_bytes=16 * 1024,
     checkpoint_rows=1 << 60,  # at the simulation's own times
 )
 PAGE_BYTES = 4096
@@ -198,7 +199,8 @@ class SqliteSimulatedStorage(SimulatedStorage):
 def torn(before: Files, after: Files, random: Random) -> Files:
     """The files when power fails during a commit: not all of its pages have arrived."""
     wal = "rtour.db-wal"
-    old, new = before.get(wal, b""), after.get(wal, b"")
+    new = after.get(wal, b"")
+    old = before.get(wal, b"").ljust(len(new), b"\0")  # as its room is made longer
     if old == new:  # changes that cancel each other out
         return before
     first, last = _difference(old, new)
@@ -211,12 +213,9 @@ def torn(before: Files, after: Files, random: Random) -> Files:
 
 
 def _difference(old: bytes, new: bytes) -> tuple[int, int]:
-    """The first and the last byte in which `new` differs, or goes on."""
-    common = zip(old, new, strict=False)
-    first = next((i for i, (a, b) in enumerate(common) if a != b), min(len(old), len(new)))
-    if len(new) > len(old):
-        return first, len(new) - 1
-    last = next(i for i in range(len(new) - 1, -1, -1) if old[i] != new[i])
+    """The first and the last byte in which they differ; they are equally long."""
+    first = next(at for at in range(len(new)) if old[at] != new[at])
+    last = next(at for at in range(len(new) - 1, -1, -1) if old[at] != new[at])
     return first, last
 
 

@@ -19,7 +19,9 @@ from . import values as v
 
 INVOCATIONS = 60
 OBJECTS = 12
-SETTINGS = SqliteSettings(commit_in=CommitIn.LOOP, sync=False, checkpoint_rows=1 << 60)
+SETTINGS = SqliteSettings(
+    commit_in=CommitIn.LOOP, sync=False, checkpoint_rows=1 << 60, log_step_bytes=0
+)
 
 
 def invocations() -> Iterator[Invocation]:

@@ -182,7 +182,9 @@ async def test_timers_are_not_given_before_they_are_told(folder: Path, where: Co
 
 async def test_the_log_starts_over_while_writing_goes_on(folder: Path) -> None:
     """Checkpoints keep up with a writer that never pauses: the log's file stops growing."""
-    storage = SqliteStorage(folder, SqliteSettings(sync=False, checkpoint_rows=100))
+    storage = SqliteStorage(
+        folder, SqliteSettings(sync=False, checkpoint_rows=100, log_step_bytes=0)
+    )
     log = Path(f"{storage.path}-wal")
     number, size = 0, -1
     async with asyncio.timeout(30):

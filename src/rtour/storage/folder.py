@@ -34,6 +34,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.database = path / DATABASE
+        self.log = path / f"{DATABASE}-wal"
         lock = path / "lock"
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)

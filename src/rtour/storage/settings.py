@@ -32,6 +32,8 @@ class SqliteSettings(Struct):
     """SQLite's own cache of the writer; a reader has a quarter of it."""
     checkpoint_rows: int = 8_000
     """Written rows after which the write-ahead log is folded into the database file."""
+    log_step_bytes: int = 256 * 1024
+    """The log is lengthened ahead of its commits by so much, or more if it is long; 0 for never."""
     check_bytes_max: int = 1 << 20
     """A file up to this size is checked, all of it, before it is used; 3 ms and 4 ms per 100 kB."""
     spare_pages: int = 2_048

@@ -21,6 +21,7 @@ from rtour.storage import Recovered
 from rtour.storage.cache import Cache
 from rtour.storage.failures import READ_ERRORS, WriteFailedError, explained
 from rtour.storage.folder import Folder
+from rtour.storage.log_room import LogRoom
 from rtour.storage.opening import connect, open_database
 from rtour.storage.reader import Reader
 from rtour.storage.settings import SqliteSettings
@@ -54,7 +55,9 @@ class SqliteStorage:
         except BaseException:
             self._folder.release()
             raise
-        self._writer = Writer(writer, checkpoints, settings)
+        step = settings.log_step_bytes
+        room = LogRoom(self._folder.log, step) if step else None
+        self._writer = Writer(writer, checkpoints, settings, room)
         cache = Cache(settings.cache_items, settings.cache_bytes)
         self._working = WorkingSet(self._reader, cache, sequence)
 
@@ -132,7 +135,8 @@ class EphemeralStorage(SqliteStorage):
 
     def __init__(self, settings: SqliteSettings | None = None) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="rtour-")
-        settings = msgspec.structs.replace(settings or SqliteSettings(), sync=False)
+        settings = settings or SqliteSettings()
+        settings = msgspec.structs.replace(settings, sync=False, log_step_bytes=0)
         super().__init__(Path(self._temporary.name), settings)
 
     def close(self) -> None:

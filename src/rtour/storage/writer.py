@@ -17,6 +17,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 from rtour.storage.batch import Batch
+from rtour.storage.log_room import LogRoom
 from rtour.storage.plan import UPDATE_INVOCATION, Step, plan
 from rtour.storage.settings import CommitIn, SqliteSettings
 
@@ -59,8 +60,10 @@ class Writer:
         connection: sqlite3.Connection,
         checkpoints: sqlite3.Connection,
         settings: SqliteSettings,
+        room: LogRoom | None = None,
     ) -> None:
         self._connection = connection
+        self._room = room
         self._cursor = connection.cursor()
         self._checkpoints = checkpoints
         self._settings = settings
@@ -115,6 +118,8 @@ class Writer:
             return self._failure
         cursor = self._cursor
         try:
+            if self._room is not None:
+                self._room.ensure()
             cursor.execute("BEGIN IMMEDIATE")
             for sql, rows in steps:
                 cursor.executemany(sql, rows)
@@ -149,6 +154,8 @@ class Writer:
         """Finish the commit under way, then let go of the file."""
         self._committer.stop()
         self._checkpointer.stop()
+        if self._room is not None:
+            self._room.close()
         self._checkpoints.close()
         self._connection.close()
 

@@ -46,7 +46,8 @@ class Filler:
         self.storage = SqliteStorage(folder, SqliteSettings(sync=False, checkpoint_rows=100_000))
         recovered = self.storage.recover()
         self._sequence = recovered.last_sequence
-        self._at = max(recovered.last_at, SystemClock().now_ms())
+        self._clock = SystemClock()
+        self._at = recovered.last_at
         self._deployment_id = deployment_id
         self._random = Random(seed or recovered.last_sequence)
         self._uncommitted = 0
@@ -94,6 +95,8 @@ class Filler:
 
     def _invoke(self, target: Target, retention_ms: int) -> str:
         random = self._random
+        # As the server would stamp them: a list in the order of time finds an order.
+        self._at = max(self._at, self._clock.now_ms())
         id_ = ids.make_invocation_id(random.getrandbits(64), random.getrandbits(128))
         self._apply(
             Invoke(

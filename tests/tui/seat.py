@@ -98,8 +98,10 @@ class Seat:
         async with asyncio.timeout(LONGEST_S):
             await self.pilot.pause()
             while self._busy():
-                await asyncio.sleep(0)
-            await self.pilot.pause()
+                while self._busy():
+                    await asyncio.sleep(0)
+                # What has arrived is shown, and may ask for more.
+                await self.pilot.pause()
 
     def _busy(self) -> bool:
         if self.app.behind:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from textual.widgets import Input
 
 from rtour.client import Client, Connection
 from rtour.tui.workspace import Workspace
@@ -63,3 +64,34 @@ async def test_a_place_one_has_left_stops_reading(server: FakeServer, live: Seat
         while len(server.sent("GET", "/services")) < 3:
             await live.pilot.pause()
     assert not [each for each in server.requests if each.url.path == "/query"]
+
+
+async def test_one_reading_at_a_time(server: FakeServer, tmp_path: Path) -> None:
+    """Of what is wanted while a reading is under way only the last is read; nothing is given up."""
+    free = asyncio.Event()
+    free.set()
+    straight = server.transport().handler
+
+    async def gate(request: httpx.Request) -> httpx.Response:
+        answer = straight(request)
+        assert isinstance(answer, httpx.Response)
+        await free.wait()
+        return answer
+
+    connection = Connection(admin_url=LOCAL, ingress_url=INGRESS)
+    client = Client(connection, transport=httpx.MockTransport(gate))
+    workspace = Workspace(client, now=lambda: server.now, refresh_s=None, folder=tmp_path)
+    async with seated(workspace) as seat:
+        await seat.press("slash")
+        server.requests.clear()
+        free.clear()
+        for text in ("n", "na", "nap"):
+            seat.app.screen.query_one(Input).value = text
+            await seat.pilot.pause()
+        free.set()
+        await seat.settle()
+        assert "Greeter/nap" in seat.text
+    lists = [each.content.decode() for each in server.requests if b"LIMIT" in each.content]
+    assert len(lists) == 2
+    assert "%n%" in lists[0]
+    assert "%nap%" in lists[1]

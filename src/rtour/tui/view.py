@@ -5,7 +5,9 @@
     show(plan, d) on the screen's side: puts the answer on screen
 
 The next reading starts when the last one was shown, after the pace of the workspace or four times
-as long as the reading took: a slow server is asked less often.
+as long as the reading took: a slow server is asked less often. Never are two under way: what is
+wanted meanwhile (a filter typed letter by letter, a list scrolled) is one reading afterwards, since
+a query that is given up costs the server more than one that is answered.
 """
 
 from __future__ import annotations
@@ -20,11 +22,11 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Footer
 
 from rtour.client import ClientError, Unreachable
 from rtour.client.equivalents import Equivalents
 from rtour.tui.dialogs import CommandsPanel, Confirm, HelpScreen, Jump
+from rtour.tui.key_line import KeyLine
 from rtour.tui.top_line import TopLine
 from rtour.tui.workspace import Workspace
 
@@ -69,11 +71,13 @@ class View(Screen[None], Generic[P, D]):
         self.workspace = workspace
         self._next: Timer | None = None
         self._away = False
+        self._under_way = False
+        self._again = False
 
     def compose(self) -> ComposeResult:
         yield TopLine(self.workspace, self.NAME)
         yield from self.body()
-        yield Footer()
+        yield KeyLine()
 
     # --- what each view says for itself ------------------------------------------------------
 
@@ -114,9 +118,13 @@ class View(Screen[None], Generic[P, D]):
 
     def action_read_now(self) -> None:
         self._stop()
+        if self._under_way:
+            self._again = True
+            return
+        self._under_way, self._again = True, False
         self._reading(self.plan())
 
-    @work(exclusive=True, group="reading")
+    @work(group="reading")
     async def _reading(self, plan: P) -> None:
         started = monotonic()
         try:
@@ -143,6 +151,10 @@ class View(Screen[None], Generic[P, D]):
         self._later(0.0 if self._away else message.took_s)
 
     def _later(self, took_s: float) -> None:
+        self._under_way = False
+        if self._again:
+            self.action_read_now()
+            return
         pace = self.workspace.refresh_s
         if pace is None or not self.is_current or not (self.AUTO_REFRESH or self._away):
             return

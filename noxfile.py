@@ -66,6 +66,15 @@ def torture(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Any bytes at every border, guided by coverage if atheris is there (--group fuzz).
+
+    `nox -s fuzz -- --seconds 300 [target …]`
+    """
+    session.run("python", "-m", "tests.fuzz.run", *session.posargs)
+
+
+@nox.session
 def conformance(session: nox.Session) -> None:
     """The official SDKs on our server, and the same scenarios on the official server."""
     session.run("pytest", "tests/conformance", "-m", "not slow", *session.posargs)

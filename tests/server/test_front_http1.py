@@ -145,3 +145,15 @@ async def test_http1_client_that_leaves() -> None:
             leave(writer)
             await app.until_waiting(0)
             writer.close()
+
+
+@pytest.mark.parametrize("requests", range(1, 7))
+async def test_requests_of_a_client_that_is_gone_hold_nothing(requests: int) -> None:
+    """Whenever it leaves, also between two of its requests: `served` sees all bytes given back."""
+    async with served() as (_, front):
+        _, writer = await asyncio.open_connection(*front.address)
+        writer.write(post(b"x" * 100, close=False) * requests)
+        writer.close()
+        async with asyncio.timeout(5):
+            while not front.opened or front.connections:
+                await asyncio.sleep(0)

@@ -27,6 +27,7 @@ from rtour.engine.commands import Signal as SignalCommand
 from rtour.engine.decision import Decision
 from rtour.engine.lifecycle import current
 from rtour.engine.model import (
+    LATEST,
     CallerSink,
     FromService,
     Invocation,
@@ -189,7 +190,7 @@ def _complete_promise(step: Step, entry: m.CompletePromise) -> None:
 
 def _sleep(step: Step, entry: m.Sleep) -> None:
     timer = Timer(
-        entry.wake_up_time,
+        min(entry.wake_up_time, LATEST),
         step.invocation.number,
         entry.result_completion_id,
         TimerKind.SLEEP,

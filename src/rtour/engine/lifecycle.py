@@ -21,6 +21,7 @@ from rtour.engine.commands import (
 )
 from rtour.engine.decision import Decision
 from rtour.engine.model import (
+    LATEST,
     AttemptError,
     Event,
     EventType,
@@ -96,12 +97,12 @@ def _new(record: Record, command: Invoke) -> Invocation:
         source=command.source,
         created_at=record.at,
         modified_at=record.at,
-        completion_retention_ms=command.completion_retention_ms,
-        journal_retention_ms=command.journal_retention_ms,
+        completion_retention_ms=min(command.completion_retention_ms, LATEST),
+        journal_retention_ms=min(command.journal_retention_ms, LATEST),
         idempotency_key=command.idempotency_key,
         sinks=() if command.sink is None else (command.sink,),
         trace=command.trace,
-        scheduled_start_at=command.start_at,
+        scheduled_start_at=None if command.start_at is None else min(command.start_at, LATEST),
     )
 
 

@@ -7,11 +7,16 @@ the epoch, taken from the record that caused them; durations end in `_ms`.
 from __future__ import annotations
 
 import enum
-from typing import dataclass_transform
+from typing import Final, dataclass_transform
 
 import msgspec
 
 from rtour.protocol.messages import Failure, Future, Value
+
+LATEST: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999, which is never: dates and storages end somewhere, while
+services and clients may ask for any number of 64 bits. Durations that long are as good.
+"""
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))

@@ -34,6 +34,7 @@ from rtour.protocol.manifest_checks import (
     check_service,
 )
 from rtour.protocol.payload_rules import InputRules, OutputRules
+from rtour.unreadable import UNREADABLE
 
 __all__ = [
     "MANIFEST_VERSIONS",
@@ -130,7 +131,7 @@ def parse_manifest(
         )
     try:
         manifest = _DECODER.decode(body)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ManifestError(f"cannot decode the manifest: {error}") from error
     check_protocol(manifest, sdk)
     for service in manifest.services:

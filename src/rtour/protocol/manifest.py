@@ -20,8 +20,8 @@ from rtour.errors import ManifestError
 # \Z and not $, which would let a trailing newline through
 ServiceName = Annotated[str, Meta(pattern=r"^([a-zA-Z]|_[a-zA-Z0-9])[a-zA-Z0-9._-]*\Z")]
 HandlerName = Annotated[str, Meta(pattern=r"^([a-zA-Z]|_[a-zA-Z0-9])[a-zA-Z0-9_]*\Z")]
-Unsigned = Annotated[int, Meta(ge=0)]
-Positive = Annotated[int, Meta(ge=1)]
+Unsigned = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Positive = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 
 
 class ProtocolMode(enum.Enum):

@@ -85,6 +85,8 @@ _NAMED_SCHEMAS: Final = (
     "$defs",
     "definitions",
 )
+_DEPTH_MAX: Final = 200
+"""Far from where reading or writing JSON would end: what is stored must be readable for ever."""
 _SCHEMA_LISTS: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
 _SCHEMAS: Final = (
     "additionalProperties",
@@ -100,6 +102,8 @@ _SCHEMAS: Final = (
 
 def schema_problem(schema: Any) -> str | None:
     """Why this is no JSON schema that could be published, or None."""
+    if _is_deeper(schema, _DEPTH_MAX):
+        return f"it is nested deeper than {_DEPTH_MAX} levels"
     todo = [True if schema is None else schema]  # null means absent
     while todo:
         part = todo.pop()
@@ -112,6 +116,22 @@ def schema_problem(schema: Any) -> str | None:
             return problem
         todo += _subschemas(part)
     return None
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects stand in each other more often than that."""
+    layer = [value]
+    for _ in range(levels):
+        layer = [
+            inner
+            for each in layer
+            for inner in (
+                each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
+            )
+        ]
+        if not layer:
+            return False
+    return True
 
 
 def _type_problem(schema: dict[str, Any]) -> str | None:

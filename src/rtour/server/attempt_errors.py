@@ -5,7 +5,7 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from rtour.engine.model import AttemptError
+from rtour.engine.model import LATEST, AttemptError
 from rtour.errors import FutureTooDeep, ProtocolError
 from rtour.protocol.messages import Error, ErrorBehavior
 from rtour.server.preconditions import Refused
@@ -13,6 +13,7 @@ from rtour.server.transport import ResponseHead, TransportError
 
 JOURNAL_MISMATCH = 570
 PROTOCOL_VIOLATION = 571
+_DIGITS_MAX = 16
 
 
 class AttemptFailure(Exception):  # noqa: N818 - an outcome of an attempt, not an error of ours
@@ -96,9 +97,9 @@ def _retry_after_ms(value: str | None, now_ms: int) -> int | None:
         return None
     value = value.strip()
     if value.isascii() and value.isdigit():
-        return int(value) * 1000
+        return int(value) * 1000 if len(value) < _DIGITS_MAX else LATEST
     try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
+        at_ms = int(parsedate_to_datetime(value).timestamp() * 1000)
+    except (ValueError, OverflowError):
         return None
-    return max(int(at.timestamp() * 1000) - now_ms, 0)
+    return max(at_ms - now_ms, 0)

@@ -260,7 +260,12 @@ def normal_uri(uri: str) -> str:
     """An absolute URI with a path, as the official server writes it; an ARN as it is."""
     if uri.startswith("arn:"):
         return uri
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise RegistrationError(
+            400, f"The request field 'uri' is invalid. Reason: {uri} is no URI: {error}"
+        ) from error
     if not parts.scheme or not parts.netloc:
         raise RegistrationError(
             400,

@@ -6,6 +6,8 @@ from random import Random
 
 import msgspec
 
+from rtour.engine.model import LATEST
+
 JITTER = 0.3
 
 
@@ -24,8 +26,9 @@ class RetryPolicy(msgspec.Struct, frozen=True):
 
     def delay_ms(self, attempts: int, random: Random) -> int:
         """How long to wait after the given number of attempts, with up to 30 % added."""
-        limit = float("inf") if self.max_interval_ms is None else self.max_interval_ms
-        # The exponent is capped where any interval has long met its limit: floats overflow.
-        factor = self.exponentiation_factor ** min(attempts - 1, 500)
-        delay = min(self.initial_interval_ms * factor, limit)
-        return int(delay * (1 + JITTER * random.random()))
+        limit = LATEST if self.max_interval_ms is None else min(self.max_interval_ms, LATEST)
+        try:
+            delay = self.initial_interval_ms * self.exponentiation_factor ** (attempts - 1)
+        except OverflowError:  # floats end where any interval has long met its limit
+            delay = limit if self.initial_interval_ms else 0
+        return int(min(max(delay, 0), limit) * (1 + JITTER * random.random()))

@@ -11,6 +11,7 @@ import msgspec
 from rtour.errors import RtourError
 from rtour.server.durations import DurationError, parse_duration
 from rtour.server.web import Request
+from rtour.unreadable import UNREADABLE
 
 _T = TypeVar("_T")
 _JSON_TYPE: Final = re.compile(rb"application/([^;]+\+)?json\s*(;.*)?", re.IGNORECASE)
@@ -42,7 +43,7 @@ def read(request: Request, decoder: msgspec.json.Decoder[_T]) -> _T:
         return decoder.decode(request.body)
     except msgspec.ValidationError as error:
         raise unprocessable(error) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise AdminError(400, f"Failed to parse the request body as JSON: {error}") from error
 
 

@@ -43,7 +43,7 @@ class KafkaEndpoints:
 
     async def create_subscription(self, request: Request, _version: int) -> Reply:
         body = bodies.read(request, bodies.SUBSCRIPTION)
-        source, sink = urlsplit(body.source), urlsplit(body.sink)
+        source, sink = _uri("source", body.source), _uri("sink", body.sink)
         self._check_subscription(body.source, source, body.sink, sink)
         made = await self._subscriptions.subscribe(
             f"kafka://{source.netloc}{source.path}",
@@ -158,6 +158,13 @@ def _created(location: str, body: _JSON) -> Reply:
     answer = reply(201, body)
     answer.headers.append((b"location", location.encode()))
     return answer
+
+
+def _uri(what: str, text: str) -> SplitResult:
+    try:
+        return urlsplit(text)
+    except ValueError as error:
+        raise _bad_subscription(f"invalid {what} URI '{text}': {error}") from error
 
 
 def _bad_subscription(message: str) -> AdminError:

@@ -243,12 +243,12 @@ class Http1Connection(asyncio.Protocol):
 
     def _begin(self, arrived: _Arrived) -> None:
         self._task = self._loop.create_task(self._respond(arrived))
+        # A client may be gone before the task begins: it is cancelled then without a `finally`.
+        self._task.add_done_callback(lambda _: arrived.share.give_back())
 
     async def _respond(self, arrived: _Arrived) -> None:
-        try:
-            reply = await answer(self._shared.app, arrived.request)
-        finally:
-            arrived.share.give_back()
+        reply = await answer(self._shared.app, arrived.request)
+        arrived.share.give_back()
         streamed = not isinstance(reply.body, bytes)
         keep_alive = (
             arrived.keep_alive

@@ -35,6 +35,7 @@ from rtour.server.preconditions import idempotent_id, workflow_id
 from rtour.server.registry import Registry
 from rtour.server.requests import Requests
 from rtour.server.web import Reply, Request
+from rtour.unreadable import UNREADABLE
 
 VERBS: Final = frozenset({"attach", "output"})
 
@@ -178,7 +179,7 @@ def _described(body: bytes, what: str) -> Described:
     """The invocation that a JSON body describes."""
     try:
         described: Described = _TARGET.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         message = f"cannot read body: invalid {what} body: {error}"
         raise IngressError(500, message) from error
     return described

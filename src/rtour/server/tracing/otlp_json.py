@@ -9,6 +9,7 @@ import msgspec
 
 from rtour.server.tracing.otlp import SCOPE
 from rtour.server.tracing.spans import Attributes, Event, Link, Span
+from rtour.unreadable import UNREADABLE
 
 _INTERNAL = 1
 
@@ -80,5 +81,5 @@ def rejected(response: bytes) -> tuple[int, str]:
     try:
         partial = msgspec.json.decode(response or b"{}").get("partialSuccess") or {}
         return int(partial.get("rejectedSpans", 0)), str(partial.get("errorMessage", ""))
-    except (msgspec.DecodeError, AttributeError, TypeError, ValueError):
+    except (*UNREADABLE, AttributeError, TypeError, ValueError):
         return 0, ""

@@ -17,6 +17,7 @@ import msgspec
 from rtour.server.transport.client import fetch
 from rtour.server.transport.errors import BadPeer, ConnectFailed, TransportError
 from rtour.server.transport.interface import Endpoint, Exchange, ResponseHead, Transport
+from rtour.unreadable import UNREADABLE
 
 # Lambda answers within 15 minutes or not at all; what an attempt may take ends it before that.
 _TIMEOUT_S: Final = 900.0
@@ -192,7 +193,7 @@ def _answered(head: ResponseHead, body: bytes) -> Answer:
         )
     try:
         return _ANSWER.decode(body)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise BadPeer(
             "the Lambda function returned no HTTP response (statusCode, headers, body): is its "
             f"handler the SDK's? {error}"
@@ -209,7 +210,7 @@ def _refused(head: ResponseHead, body: bytes) -> TransportError:
 def _json(body: bytes) -> Mapping[str, Any]:
     try:
         found: Any = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return {}
     return found if isinstance(found, dict) else {}
 

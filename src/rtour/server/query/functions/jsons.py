@@ -8,6 +8,7 @@ import msgspec
 
 from rtour.server.query.dialect.calls import Function, KindRule, strict
 from rtour.server.query.dialect.kinds import Kind, combined, item_of, list_of
+from rtour.unreadable import UNREADABLE
 
 _MISSING = object()
 _SERIES_MAX = 1_000_000
@@ -16,7 +17,7 @@ _SERIES_MAX = 1_000_000
 def _decoded(text: str | bytes) -> Any:
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return _MISSING
 
 

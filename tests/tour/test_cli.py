@@ -17,7 +17,8 @@ CONVERSATION = """
 x
 s
 
-rtour services list -o text --columns name
+rtour services list -o text \\
+    --columns name
 l
 n
 b

@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from tests.tour.conftest import TOUR
 from tour.guide.guide import Guide
 from tour.guide.progress import Progress
+from tour.guide.theatre import own_frames
 from tour.guide.verdict import Verdict
 
 MISSING = Verdict(["one thing"], "another", "nothing", ["a nudge", "the answer"])
@@ -108,6 +110,35 @@ def test_code_is_known_by_its_fingerprint(guide: Guide, tmp_path: Path) -> None:
     assert guide.theatre.fingerprint() == before
     (guide.folder / "app" / "cart_object.py").write_text("# mine\n")
     assert guide.theatre.fingerprint() != before
+
+
+def test_stack_traces_show_the_learners_own_frames() -> None:
+    """Where in the tour's files it failed, and with what; the rest is in the log's file."""
+    log = [
+        "my payment key is 7f3c",
+        "Traceback (most recent call last):",
+        '  File "/lib/rtour/sdk/attempt.py", line 214, in _user_code',
+        "    return await value",
+        '  File "/home/ada/tour/app/cart_object.py", line 14, in add_ticket',
+        '    raise RuntimeError("Failing")',
+        "RuntimeError: Failing",
+        "serving CartObject",
+    ]
+    assert own_frames(log, "/home/ada/tour") == [log[0], *log[4:]]
+
+
+def test_other_terminals_are_told_where_everything_is(
+    guide: Guide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ports that are not the usual ones, and a program that is not on the path."""
+    here = Path(sys.executable).parent
+    monkeypatch.setenv("PATH", str(here))
+    assert guide.theatre.exports() == ""
+    guide.theatre.ports = (8081, 9071, 9081)
+    urls = "RTOUR_ADMIN_URL=http://127.0.0.1:9071 RTOUR_INGRESS_URL=http://127.0.0.1:8081"
+    assert guide.theatre.exports() == f"export {urls}"
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert guide.theatre.exports() == f'export PATH="{here}:$PATH" {urls}'
 
 
 async def test_what_a_killed_tour_left_is_ended(guide: Guide) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from tests.cli.fake_server import FakeServer
+from tests.cli.terminal import Terminal
 from tests.tour.conftest import TOUR
 from tour.guide.lesson import FENCE, Lesson, addressed, commands, placed, title
 from tour.lessons import LESSONS
@@ -54,6 +58,21 @@ def test_commands_are_commands(slug: str) -> None:
 
 
 @pytest.mark.parametrize("slug", BY_SLUG)
+def test_commands_in_the_prose_exist(slug: str, tmp_path: Path) -> None:
+    """What is mentioned, or waits for a learner, is not run: its words are known all the same."""
+    text = BY_SLUG[slug].text(FOLDER)
+    told = [
+        line for kind, body in FENCE.findall(text) if kind == "text" for line in body.split("\n")
+    ]
+    told += re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
+    terminal = Terminal(FakeServer(), tmp_path)
+    for line in told:
+        if line.startswith("rtour "):
+            result = terminal.run(*shlex.split(line)[1:], "--help")
+            assert (result.code, result.err) == (0, ""), line
+
+
+@pytest.mark.parametrize("slug", BY_SLUG)
 def test_files_that_are_named_exist(slug: str) -> None:
     """A path below `tour/` in a text is a file of the tour, or one that the tour makes."""
     text = BY_SLUG[slug].text(FOLDER)
@@ -85,8 +104,10 @@ def test_titles_are_distinct() -> None:
 
 def test_a_folder_of_another_name_is_called_so() -> None:
     """Paths and modules in texts are those of the learner's folder; other words stay."""
-    text = "`tour/app/cart_object.py`, tour.app.test_theatre, `rtour tour`, the tour."
-    changed = "`mine/app/cart_object.py`, mine.app.test_theatre, `rtour tour`, the tour."
+    text = "`tour/app/cart_object.py`, tour.app.test_theatre, `rtour tour`, tour/.tour/x, the tour."
+    changed = (
+        "`mine/app/cart_object.py`, mine.app.test_theatre, `rtour tour`, mine/.tour/x, the tour."
+    )
     assert placed(text, "mine") == changed
 
 

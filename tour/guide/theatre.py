@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -92,6 +93,17 @@ class Theatre:
             "NO_COLOR": "1",
             "CURL_HOME": str(self.state),  # see `open`
         }
+
+    def exports(self) -> str:
+        """What to type first in another terminal, so that the lessons' commands work there."""
+        words = []
+        here = Path(sys.executable).parent
+        if (found := shutil.which("rtour")) is None or Path(found).parent != here:
+            words.append(f'PATH="{here}:$PATH"')
+        if self.ports[:2] != USUAL_PORTS[:2]:
+            words.append(f"RTOUR_ADMIN_URL={self.connection.admin_url}")
+            words.append(f"RTOUR_INGRESS_URL={self.connection.ingress_url}")
+        return f"export {' '.join(words)}" if words else ""
 
     # --- opening and closing -----------------------------------------------------------------
 

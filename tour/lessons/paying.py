@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -54,11 +55,11 @@ async def journaling(look: Look) -> None:
         values.append(_value(runs[0]))
     if None in values:
         raise NotYet("the result of the run is kept", "it has no result", "Await the run.")
-    look.done(f"a run is in the journal, with its result {values[0]!r}")
+    look.done(f"a run is in the journal, with its result: {text(values[0])}")
     if values[0] == values[1]:
         raise NotYet(
             "each checkout has a payment key of its own",
-            f"two checkouts have the same: {values[0]!r}",
+            f"two checkouts have the same: {text(values[0])}",
             "Let the function make a new one each time: secrets.token_hex(8).",
         )
     look.done("another checkout has another one")
@@ -66,6 +67,11 @@ async def journaling(look: Look) -> None:
 
 def _value(run: JournalEntry) -> bytes | None:
     return run.outcome.value if run.outcome else None
+
+
+def text(value: bytes | None) -> str:
+    """A journaled value, for the learner."""
+    return (value or b"").decode("utf-8", "replace")
 
 
 async def keys(look: Look) -> None:
@@ -94,7 +100,8 @@ async def keys(look: Look) -> None:
             "Await the run, and raise below it.",
             RUN_HINT,
         )
-    look.done(f"handle has failed again and again: {reason(failing) or 'until it was ended'}")
+    how = "until it was ended" if failing.done else reason(failing)
+    look.done(f"handle has failed in one attempt after another: {how}")
     look.done(f"every attempt had the same key, entry {run.index} of its journal")
 
 
@@ -307,4 +314,5 @@ async def requests(look: Look) -> None:
         raise NotYet("the same key gives the same invocation", f"{first.id} and {again.id}")
     look.done(f"asked twice with one key: one invocation, {first.id}, and one answer")
     without = await look.call(path, seat)
-    look.done(f"asked without a key: another invocation, and it answers {without.value}")
+    answer = json.dumps(without.value)
+    look.done(f"asked without a key: another invocation, and it answers {answer}")

@@ -79,7 +79,7 @@ async def inspecting(look: Look) -> None:
         if sets:
             now = (await look.state("CartObject", "Nina")).get("tickets")
             look.done(f"Nina's cart was filled by {call.id}")
-            look.done(f"its state now: tickets = {json.dumps(now)}")
+            look.done(f"it holds {json.dumps(now)} now" if now else "it is empty again by now")
             return
     raise NotYet(
         "a ticket in Nina's cart since carts have state",

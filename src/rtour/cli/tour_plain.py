@@ -88,22 +88,23 @@ class Conversation:
             f"your files are in {self._guide.folder / 'app'}.\n"
             "Enter checks what you did, ? tells what else there is.\n"
         )
-        if (ingress, admin) != (8080, 9070):
-            url = self._guide.theatre.connection
-            self._say(
-                "The usual ports are taken. In other terminals, first:\n"
-                f"  export RTOUR_ADMIN_URL={url.admin_url} RTOUR_INGRESS_URL={url.ingress_url}\n"
-            )
+        if exports := self._guide.theatre.exports():
+            self._say(f"In other terminals, first:\n  {exports}\n")
         self._show()
         while True:
             self._session.write(f"[{self._where()}] > ")
-            line = self._session.world.stdin.readline()
-            if not self._session.world.stdin.isatty():  # so that a transcript reads well
-                self._say(line.rstrip())
+            line = self._read()
             if not line or line.strip() in ("q", "quit", "exit"):
                 break
             self._do(line.strip().removeprefix("$ "))
         self._say("See you. `rtour tour` goes on where you were.")
+
+    def _read(self) -> str:
+        """A line, with those that a backslash at its end carries on to; empty at the end."""
+        line = self._session.world.stdin.readline()
+        if not self._session.world.stdin.isatty():  # so that a transcript reads well
+            self._say(line.rstrip())
+        return line[:-2] + self._read() if line.endswith("\\\n") else line
 
     def _do(self, line: str) -> None:
         if not line or line in ("c", "check"):

@@ -15,7 +15,7 @@ import msgspec
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.events import Mount, Resize
 from textual.message import Message
 from textual.widgets import Markdown, Static
@@ -35,9 +35,8 @@ from rtour.tui.view import View
 from rtour.tui.workspace import Workspace, utc_now
 
 WIDE = 110
-USUAL_PORTS = (8080, 9070)
 INVOCATIONS, LOG_LINES = 8, 30
-OUTPUT_LINES = 8
+OUTPUT_LINES = 16
 LAST = "That was the last lesson. `rtour example` lists more to start from; q leaves."
 CSS = """
 #lesson { width: 1fr; padding: 0 1; }
@@ -109,7 +108,7 @@ class TourView(View[None, Seen]):
         with Horizontal():
             with VerticalScroll(id="lesson"):
                 yield Markdown(self._guide.text(self._lesson), id="text")
-            with VerticalScroll(id="watch"), Vertical():
+            with VerticalScroll(id="watch"):
                 yield Static("", id="clock")
                 yield Static("", id="invocations")
                 yield Static("", id="latest")
@@ -184,8 +183,9 @@ class TourView(View[None, Seen]):
         return ago(at, self.workspace.now()) if at else ""
 
     def equivalents(self) -> Equivalents:
-        """What is on screen, from the command line."""
-        return Equivalents(rtour=(rtour("tour", "check", self._lesson.slug),))
+        """The lesson's own commands, to be copied, and how to check it from the command line."""
+        todo = self._guide.commands(self._lesson)
+        return Equivalents(rtour=(*todo, rtour("tour", "check", self._lesson.slug)))
 
     # --- the learner's keys ------------------------------------------------------------------
 
@@ -281,12 +281,8 @@ class TourView(View[None, Seen]):
         self._passed = False
         number, count = self._guide.number(self._lesson), len(self._guide.lessons)
         lines = [f"Lesson {number} of {count}. Your files: {self._guide.folder / 'app'}"]
-        where = self._guide.theatre.connection
-        if self._guide.theatre.ports[:2] != USUAL_PORTS:
-            lines.append(
-                "In other terminals, first: export "
-                f"RTOUR_ADMIN_URL={where.admin_url} RTOUR_INGRESS_URL={where.ingress_url}"
-            )
+        if exports := self._guide.theatre.exports():
+            lines.append(f"In other terminals, first: {exports}")
         lines.append("Enter checks what you did.")
         self._say([Piece(each, "quiet") for each in lines])
 

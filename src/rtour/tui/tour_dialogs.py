@@ -13,6 +13,8 @@ from textual.widgets import Static
 
 from rtour.tui.paint import Piece, Tone, line, stack
 
+# Fit on the smallest terminal, with the question above and the keys below them.
+FEW_LINES = 10
 DIFF_TONES: dict[str, Tone] = {"+": "good", "-": "bad", "@": "quiet"}
 
 
@@ -37,7 +39,7 @@ class Offer(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         pieces = (Piece(each, DIFF_TONES.get(each[:1], "plain")) for each in self._lines)
-        with Vertical(classes="dialog"):
+        with Vertical(classes="dialog tall" if len(self._lines) > FEW_LINES else "dialog"):
             yield Static(line(Piece(self._question, "strong")), classes="title")
             with VerticalScroll():
                 yield Static(stack(*(line(each) for each in pieces)))

@@ -17,6 +17,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.life import Dead, Life, body, header, is_refusal
 from tests.simulation.linear import Operation
 from tests.simulation.services import NAPS
+from tests.simulation.topics import WorldTopic
 
 PATIENCE_S = 8.0
 
@@ -29,6 +30,9 @@ class Host(Protocol):
 
     @property
     def life(self) -> Life | None: ...
+
+    @property
+    def topic(self) -> WorldTopic: ...
 
     def chance(self, probability: float) -> bool: ...
 
@@ -52,7 +56,8 @@ class Told(msgspec.Struct):
     """Operations on counters that were acknowledged."""
     maybe_counted: set[str] = set()
     moved: set[str] = set()
-    noted: set[str] = set()
+    noted: list[str] = []
+    """In the order in which each client was told that its line was accepted."""
     gates: dict[str, list[str]] = {}
     """By key: who was told to have opened it."""
     effects: list[tuple[str, int]] = []
@@ -79,8 +84,8 @@ class Client:
             *[self._write, self._swap, self._read] * 2,
             *[self._move] * 3,
             *[self._hold] * 2,
-            self._note,
-            self._note,
+            *[self._note] * 2,
+            self._publish,
             self._wait,
             self._spread,
             self._spread,
@@ -115,7 +120,7 @@ class Client:
         if chance(faults.lost_reply):
             raise Lost
         if is_refusal(reply):
-            if reply.status != 503:
+            if reply.status not in {429, 503}:
                 self._host.fail(f"{path} was refused: {reply.status} {reply.body!r}")
             raise Lost
         return reply
@@ -212,21 +217,34 @@ class Client:
         return service, self._random.choice(names)
 
     async def _add(self, op: str) -> None:
-        ask: dict[str, Any] = {"op": op}
+        ask: dict[str, Any] = {}
         if self._random.random() < 0.3:
             ask["pause_ms"] = self._random.choice((1, 200, 2_000))
         if self._random.random() < 0.4:
             ask["effect"] = 1
-        key = op if self._random.random() < 0.8 else None
         place = self._place("Counter", "ABC")
+        if self._random.random() < 0.8:
+            await self._count(place, op, ask, op)
+            return
+        # Without a key each try is an operation of its own, which may have counted.
+        for turn in range(self._random.choice((1, 3))):
+            if await self._count(place, f"{op}?{turn}", ask, None):
+                break
+
+    async def _count(
+        self, place: tuple[str, str], op: str, ask: dict[str, Any], key: str | None
+    ) -> bool:
+        """Whether there was an answer."""
+        ask = ask | {"op": op}
         try:
             answer = await self._operate(self._told.counters, place, "add", 1, ask, key)
         except Lost:
             self._told.maybe_counted.add(op)
-            return
+            return False
         self._told.counted.add(op)
         if answer["effect"]:
             self._told.effects.append((op, answer["effect"]))
+        return True
 
     async def _get(self, _op: str) -> None:
         await self._try(self._told.counters, self._place("Counter", "ABC"), "get", None, None)
@@ -283,7 +301,12 @@ class Client:
     async def _note(self, op: str) -> None:
         """A send that was accepted is carried out."""
         await self._insist("/Ledger/book/note/send", op, op)
-        self._told.noted.add(op)
+        self._told.noted.append(op)
+
+    async def _publish(self, op: str) -> None:
+        """Records of a topic are noted once each, in order."""
+        for turn in range(self._random.choice((1, 5))):
+            self._host.topic.publish(f"{op} {turn}")
 
     async def _wait(self, op: str) -> None:
         if self._value(await self._insist("/Errands/wait", op, op), "/Errands/wait") != op:

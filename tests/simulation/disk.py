@@ -76,6 +76,7 @@ class SimulatedStorage(MemoryStorage):
         if self._dead:
             return
         batch = list(changes)
+        self._disk.watch.record(self.working, sequence, at)
         for change in batch:
             self._disk.watch.before(self.working, change)
             self.working.apply(change)

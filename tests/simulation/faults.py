@@ -20,6 +20,7 @@ class Faults(msgspec.Struct, frozen=True):
     crash_after_commit: float = 0.0
     crash_between_actions: float = 0.0
     crash_any_time_s: float = 0.0
+    crash_in_checkpoint: float = 0.0
     commit_fails: float = 0.0
     slow_commit: float = 0.0
     # commands that come twice, at once or late
@@ -34,6 +35,9 @@ class Faults(msgspec.Struct, frozen=True):
     late: float = 0.0
     doubled_request: float = 0.0
     gateway_error: float = 0.0
+    answers_twice: float = 0.0
+    # between Kafka and server
+    kafka_fails: float = 0.0
     # the services' processes
     dies_after_effect: float = 0.0
     handler_raises: float = 0.0
@@ -43,6 +47,7 @@ class Faults(msgspec.Struct, frozen=True):
     doubled_call: float = 0.0
     # time
     clock_jump_s: float = 0.0
+    driving_s: float = 0.0
     # operators
     meddling_s: float = 0.0
 
@@ -54,6 +59,7 @@ _OFTEN = {
     "crash_after_commit": 0.02,
     "crash_between_actions": 0.02,
     "crash_any_time_s": 3.0,
+    "crash_in_checkpoint": 0.3,
     "commit_fails": 0.01,
     "slow_commit": 0.05,
     "doubled_command": 0.15,
@@ -65,12 +71,15 @@ _OFTEN = {
     "late": 0.1,
     "doubled_request": 0.1,
     "gateway_error": 0.05,
+    "answers_twice": 0.1,
+    "kafka_fails": 0.1,
     "dies_after_effect": 0.1,
     "handler_raises": 0.1,
     "lost_request": 0.1,
     "lost_reply": 0.1,
     "doubled_call": 0.1,
     "clock_jump_s": 10.0,
+    "driving_s": 2.0,
     "meddling_s": 2.0,
 }
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rtour.engine import changes as c
 from rtour.engine.model import LIVE, Invocation, Status
 from rtour.protocol.framing import decode
-from rtour.protocol.messages import MessageType, Notification, Sleep
+from rtour.protocol.messages import MessageType, Notification, OneWayCall, Sleep
 from rtour.storage.memory import Tables
-from tests.simulation.clock import WallClock
+from tests.simulation.clock import Shown, WallClock
+from tests.simulation.services import LONGEST_MS
 
 Completion = tuple[int, int]
 
@@ -18,10 +20,20 @@ Completion = tuple[int, int]
 class Watch:
     """Looks at the changes of every record. What it learns outlives the server's lives."""
 
-    def __init__(self, clock: WallClock, fail: Callable[[str], None]) -> None:
-        self._clock = clock
+    def __init__(self, machine: WallClock, shown: Shown, fail: Callable[[str], None]) -> None:
+        self._machine = machine
+        self._shown = shown
         self._fail = fail
         self._due: dict[Completion, int] = {}
+        self._attempts: dict[Completion, tuple[int, int]] = {}
+
+    def record(self, tables: Tables, sequence: int, at: int) -> None:
+        """A record, about to change `tables`."""
+        if sequence <= tables.sequence or at < tables.at:
+            self._fail(
+                f"records go on: after {tables.sequence} of {tables.at} came {sequence} of {at}"
+            )
+        tables.sequence, tables.at = sequence, at
 
     def before(self, tables: Tables, change: c.Change) -> None:
         """A change, about to be made to `tables`."""
@@ -48,6 +60,12 @@ class Watch:
             asked = decode(entry.type, entry.raw)
             assert isinstance(asked, Sleep)
             self._due[change.number, asked.result_completion_id] = asked.wake_up_time
+            self._in_server_time(tables, change, asked.wake_up_time)
+        elif entry.type == MessageType.ONE_WAY_CALL:
+            sent = decode(entry.type, entry.raw)
+            assert isinstance(sent, OneWayCall)
+            if sent.invoke_time:
+                self._in_server_time(tables, change, sent.invoke_time)
         if entry.is_command or entry.type == MessageType.SIGNAL:
             return
         message = decode(entry.type, entry.raw)
@@ -60,9 +78,26 @@ class Watch:
         if entry.type == MessageType.SLEEP_COMPLETION:
             assert isinstance(message.id, int)
             due = self._due.get((change.number, message.id))
-            if due is not None and due > self._clock.latest:
-                early = due - self._clock.latest
+            if due is not None and due > self._shown.latest:
+                early = due - self._shown.latest
                 self._fail(f"timers are never early: a sleep of {change.id} ended {early} ms early")
+
+    def _in_server_time(self, tables: Tables, change: c.AppendEntry, at: int) -> None:
+        """What a service asked for lies ahead as far as it asked, by the server's clock.
+
+        Less what passed since its attempt began. A clock that was set or driven meanwhile says
+        nothing of that.
+        """
+        now_s = asyncio.get_running_loop().time()
+        invocation = tables.invocations.get(change.id)
+        if invocation is None:  # begun with another's journal
+            return
+        began, jumps = self._attempts.get((invocation.number, invocation.attempt), (0, -1))
+        if jumps != self._machine.jumps or self._shown.driven_at == now_s:
+            return
+        ahead = at - self._shown.now
+        if not began - self._machine.now_ms() <= ahead <= LONGEST_MS:
+            self._fail(f"services' instants are in the server's time: {ahead} ms ahead of it")
 
     def _journal_is_whole(self, tables: Tables, invocation: Invocation) -> None:
         if tables.invocations.get(invocation.id) is not invocation:
@@ -80,10 +115,15 @@ class Watch:
     def _invocation(self, tables: Tables, new: Invocation) -> None:
         start_at = new.scheduled_start_at
         begun = new.status is not Status.SCHEDULED
-        if begun and start_at is not None and start_at > self._clock.latest:
+        if begun and start_at is not None and start_at > self._shown.latest:
             self._fail(f"delayed sends are never early: {new.id} was")
+        if new.status is Status.INVOKED:
+            place = (new.number, new.attempt)
+            self._attempts.setdefault(place, (self._machine.now_ms(), self._machine.jumps))
         old = tables.invocations.get(new.id)
-        if old is None or old.number != new.number:
+        if old is None or old.number != new.number or old.status is Status.SCHEDULED:
+            if new.target.takes_lock and new.status in LIVE:
+                self._nobody_waits(tables, new)
             return
         if old.result is not None and new.result != old.result:
             self._fail(f"a result never changes: that of {new.id} did")
@@ -99,6 +139,11 @@ class Watch:
                 assert begun.inbox_sequence is not None
                 if other.inbox_sequence < begun.inbox_sequence:
                     self._fail(f"first come, first served: {begun.id} began before {other.id}")
+
+    def _nobody_waits(self, tables: Tables, begun: Invocation) -> None:
+        waiting = [o.id for o in _of_object(tables, begun) if o.status is Status.INBOXED]
+        if waiting:
+            self._fail(f"first come, first served: {begun.id} passed by {waiting}")
 
     def _one_at_a_time(self, tables: Tables, changed: Invocation) -> None:
         target = changed.target

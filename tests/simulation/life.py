@@ -17,8 +17,10 @@ from rtour.server.timers import Timers
 from rtour.server.transport import Transport
 from rtour.server.web import Reply, Request
 from rtour.storage import Storage
-from tests.simulation.clock import WallClock
+from rtour.storage.memory import Tables
+from tests.simulation.clock import PlainClock, ServerClock, Shown, WallClock
 from tests.simulation.faults import Faults
+from tests.simulation.topics import WorldTopic
 
 RETENTION_MS = 1_200_000
 CLEANUP_MS = 120_000
@@ -34,6 +36,12 @@ class Host(Protocol):
     @property
     def clock(self) -> WallClock: ...
 
+    @property
+    def shown(self) -> Shown: ...
+
+    @property
+    def topic(self) -> WorldTopic: ...
+
     def chance(self, probability: float) -> bool: ...
 
     def note(self, event: str) -> None: ...
@@ -45,6 +53,9 @@ class Host(Protocol):
 
 class Mortal(Storage, Protocol):
     """A storage that can be told that its process is gone."""
+
+    @property
+    def working(self) -> Tables: ...
 
     def die(self) -> None: ...
 
@@ -68,7 +79,12 @@ def settings(random: Random) -> Settings:
         cleanup_interval_ms=CLEANUP_MS,
         disable_eager_state=random.random() < 0.2,
         protocol_v7=random.random() < 0.3,
-        limits=Limits(concurrent_attempts=random.choice((1000, 1000, 5))),
+        dev_clock=random.random() < 0.4,
+        limits=Limits(
+            concurrent_attempts=random.choice((1000, 1000, 5)),
+            pending_requests=random.choice((1000, 1000, 4)),
+            eager_state_bytes_max=random.choice((1 << 20, 1 << 20, 60)),
+        ),
     )
 
 
@@ -79,11 +95,15 @@ class Life(Server):
         self, host: Host, storage: Mortal, transport: Transport, settings: Settings, random: Random
     ) -> None:
         super().__init__(settings, clock=host.clock, random=random, transport=transport)
+        clock = ServerClock if settings.dev_clock else PlainClock
+        self._clock = clock(host.clock, host.shown, lambda: self.dead)
         self._host = host
         self._mortal = storage
         self.storage = storage  # type: ignore[assignment]
         self.dead = False
         self._callers: dict[asyncio.Task[Reply], None] = {}
+        # In some lives the disk sets the pace of everything.
+        self._unstored_bytes_max = random.choice((64 << 20, 64 << 20, 500))
 
     def begin(self) -> None:
         """Start as `Server` does, but for the ports."""
@@ -92,13 +112,29 @@ class Life(Server):
         propose = self.processor.propose
         self._world.propose = self._doubling(propose)  # type: ignore[assignment]
         self.requests._propose = self._doubling(propose)
+        self.processor._unstored_bytes_max = self._unstored_bytes_max
+        self.subscriptions._open_client = lambda *_: self._host.topic.open(lambda: self.dead)
         self.timers = Timers(self.storage.timers_after, propose, self._clock, TIMER_WINDOW)
         self._go_on(self._recover())
+
+    def waiting_until(self, at: int) -> set[object]:
+        """Timers and retries that are due by then."""
+        retries = {
+            (activation.invocation.id, activation.next_retry_at)
+            for activation in self.invoker.activations()
+            if activation.next_retry_at is not None and activation.next_retry_at <= at
+        }
+        return retries | {timer for timer in self._mortal.working.timers if timer.at <= at}
 
     # --- from outside ----------------------------------------------------------------------------
 
     async def register(self, uri: str) -> None:
         await self._registration.register(NewDeployment(uri=uri))
+
+    async def read(self, source: str, sink: str) -> None:
+        """Subscribe to a topic."""
+        await self.subscriptions.add_cluster("main", {"bootstrap.servers": "nowhere"})
+        await self.subscriptions.subscribe(source, sink, {})
 
     async def request(self, request: Request) -> Reply:
         """A client's request, straight to the ingress behind the port. Raises Dead."""
@@ -179,6 +215,9 @@ class Life(Server):
     async def _bury(self) -> None:
         """Stop what still turns in this process's memory."""
         await self._tasks.cancel_all()
+        if self.time is not None:
+            await self.time._tasks.cancel_all()
+        await self.subscriptions.stop()
         await self.invoker.stop()
         self._mortal.close()
 

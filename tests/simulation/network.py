@@ -92,14 +92,18 @@ class Session:
         self._process = process
         self._write = write
         self._over = False
+        self._last: Chunk = None
         process.sessions[self] = None
         self._attempt: Attempt = accepted.begin(self._send, self._finished)
 
     def _send(self, data: Chunk) -> None:
         if not self._over:
+            self._last = data
             self._write(data)
 
     def _finished(self) -> None:
+        if self._last is not None and self._process.stammers():
+            self._send(self._last)
         self._send(None)
         self._process.sessions.pop(self, None)
         self._over = True
@@ -142,6 +146,10 @@ class Process:
 
     def _revive(self) -> None:
         self.up = True
+
+    def stammers(self) -> bool:
+        """Whether an answer has its last words twice."""
+        return self._host.chance(self._host.faults.answers_twice)
 
 
 class WireExchange:

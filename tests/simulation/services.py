@@ -25,6 +25,7 @@ from tests.simulation.faults import Faults
 COUNTERS = "http://counters/"
 ERRANDS = "http://errands/"
 NAPS = (300, 70, 40, 20, 0)
+LONGEST_MS = 5_000  # of all sleeps and delays that anybody asks for
 
 
 class Host(Protocol):
@@ -224,7 +225,7 @@ def _errands(outside: Outside) -> rtour.Service:
         outside.may_raise()
         await rtour.gather(*naps, *runs, ctx.sleep(ms(50)))
         outside.may_raise()
-        await rtour.select(nap=ctx.service_call(nap, arg=5_000), time=ctx.sleep(ms(80)))
+        await rtour.select(nap=ctx.service_call(nap, arg=LONGEST_MS), time=ctx.sleep(ms(80)))
         return [*[await one for one in naps], *[await one for one in runs]]
 
     @errands.handler()

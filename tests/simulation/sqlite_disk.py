@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import errno
 import functools
+import os
 import sqlite3
 import zlib
 from collections.abc import Iterable
@@ -48,6 +50,8 @@ class Fate(enum.Enum):
 
     LANDS = enum.auto()
     FAILS = enum.auto()
+    FAILS_LATE = enum.auto()
+    """It is on the disk, but its sync failed: nobody may count on it."""
     CRASH_BEFORE = enum.auto()
     CRASH_AFTER = enum.auto()
 
@@ -97,6 +101,7 @@ class SqliteSimulatedStorage(SimulatedStorage):
         self._real = real
         self._before: Files = {}
         self._fate = Fate.LANDS
+        self._torn_files: Files = {}
 
     # --- reads -----------------------------------------------------------------------------------
 
@@ -142,14 +147,18 @@ class SqliteSimulatedStorage(SimulatedStorage):
             self._real._writer._connection.execute("PRAGMA query_only = ON").fetchall()
         batch = self._real._working.seal()
         error = None if batch.is_empty else self._real._writer.commit(batch)
+        if self._fate is Fate.FAILS_LATE:
+            error = OSError(errno.EIO, os.strerror(errno.EIO))
         # As in a thread: the file has the batch before anybody is told.
         delay_s = 0.0 if error is not None else self._disk.latency_s()
         asyncio.get_running_loop().call_later(delay_s, self._finish, done, error)
 
     def _draw(self) -> Fate:
         faults, chance = self._disk.host.faults, self._disk.host.chance
-        if self._disk.failure() is not None:
-            return Fate.FAILS
+        failure = self._disk.failure()
+        if failure is not None:
+            late = failure.errno == errno.EIO and chance(0.5)
+            return Fate.FAILS_LATE if late else Fate.FAILS
         if chance(faults.crash_before_commit):
             return Fate.CRASH_BEFORE
         return Fate.CRASH_AFTER if chance(faults.crash_after_commit) else Fate.LANDS
@@ -166,10 +175,20 @@ class SqliteSimulatedStorage(SimulatedStorage):
         if self._fate is Fate.CRASH_AFTER:
             self._disk.host.crash("after a commit")
             return
-        if self._disk.random.random() < CHECKPOINT_CHANCE:
-            self._real._writer._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        if self._disk.random.random() < CHECKPOINT_CHANCE and not self._folds_in():
+            return
         self._committing = False
         self._real._settle(done, error)
+
+    def _folds_in(self) -> bool:
+        """Write the log's pages into the database. False if the power fails meanwhile."""
+        host, before = self._disk.host, self._files()
+        self._real._writer._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        if not host.chance(host.faults.crash_in_checkpoint):
+            return True
+        self._torn_files = folded_in_part(before, self._files(), self._disk.random)
+        host.crash("while the log is folded in")
+        return False
 
     # --- the end ---------------------------------------------------------------------------------
 
@@ -177,7 +196,7 @@ class SqliteSimulatedStorage(SimulatedStorage):
         if self._dead:
             return
         self._dead = True
-        files = self._files()
+        files = self._torn_files or self._files()
         if self._in_flight and self._fate is not Fate.FAILS:
             if self._fate is not Fate.CRASH_BEFORE and self._disk.host.chance(0.5):
                 self._store()
@@ -210,6 +229,22 @@ def torn(before: Files, after: Files, random: Random) -> Files:
         hole = random.randrange(first, kept - PAGE_BYTES)
         content[hole : hole + PAGE_BYTES] = bytes(PAGE_BYTES)
     return before | {wal: bytes(content)}
+
+
+def folded_in_part(before: Files, after: Files, random: Random) -> Files:
+    """The files when power fails in a checkpoint: some pages of the database are still the old.
+
+    The log is whole: it is begun anew only once the database is synced.
+    """
+    database = "rtour.db"
+    old, new = before[database], after[database]
+    pages = [
+        (new if random.random() < 0.5 else old)[at : at + PAGE_BYTES]
+        for at in range(0, len(new), PAGE_BYTES)
+    ]
+    while pages and not pages[-1]:  # the end has not arrived
+        pages.pop()
+    return before | {database: b"".join(page.ljust(PAGE_BYTES, b"\0") for page in pages)}
 
 
 def _difference(old: bytes, new: bytes) -> tuple[int, int]:

@@ -12,7 +12,6 @@ import hashlib
 import json
 import logging
 import tempfile
-from collections import Counter as Tally
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
@@ -26,15 +25,17 @@ from rtour.engine.model import Invocation
 from tests import virtual_time
 from tests.simulation import services
 from tests.simulation.clients import Client, Told
-from tests.simulation.clock import WallClock
+from tests.simulation.clock import Shown, WallClock
 from tests.simulation.disk import Disk
+from tests.simulation.driver import Driver
 from tests.simulation.faults import CALM, Faults, drawn
 from tests.simulation.invariants import Watch, leftovers, unfinished
 from tests.simulation.life import CLEANUP_MS, RETENTION_MS, Life, settings
-from tests.simulation.linear import counter, linearizable, register
 from tests.simulation.network import Process, Wire
 from tests.simulation.operators import Operator
+from tests.simulation.promises import broken
 from tests.simulation.sqlite_disk import SqliteDisk
+from tests.simulation.topics import KEY, SINK, SOURCE, WorldTopic
 
 Storing = Literal["memory", "sqlite"]
 
@@ -80,6 +81,7 @@ class World:
         self.faults = CALM
         self.seed = seed
         self.clock = WallClock(true)
+        self.shown = Shown(self.clock, self.fail)
         self.violations: list[str] = []
         self.trace: list[str] = []
         self.crashes = 0
@@ -96,14 +98,16 @@ class World:
         self.processes = {uri: Process(sdk, self) for uri, sdk in endpoints.items()}
         self._wire = Wire(self.processes, self, Random(random.getrandbits(64)))
         self._settings = settings(random)
+        self.topic = WorldTopic(self, Random(random.getrandbits(64)))
         self._operator = Operator(self, Random(random.getrandbits(64)))
+        self._driver = Driver(self, Random(random.getrandbits(64)))
         names = [f"c{number}" for number in range(CLIENTS)]
         self.clients = [
             Client(name, self, self.told, Random(random.getrandbits(64))) for name in names
         ]
 
     def _make_disk(self, random: Random) -> Disk:
-        watch = Watch(self.clock, self.fail)
+        watch = Watch(self.clock, self.shown, self.fail)
         if self._folder is None:
             return Disk(self, random, watch)
         return SqliteDisk(self, random, watch, self._folder)
@@ -158,8 +162,12 @@ class World:
         seed = self._random.getrandbits(64)
         life = Life(self, self.disk.storage(), self._wire, self._settings, Random(seed))
         self.note("the server starts")
+        self.shown.life_begins(self.disk.durable.at)
         life.begin()
         self.life = life
+        if life.time is not None and life.time.clock.now_ms() < self.disk.durable.at:
+            self.fail(f"no life begins before the last record, which is of {self.disk.durable.at}")
+        self._driver.restarted(life)
 
     def _kill_process(self, uri: str) -> None:
         for_s = self._dice.choice((0.05, 1, 5))
@@ -194,23 +202,30 @@ class World:
         self._start()
         for uri in self.processes:
             await self._living().register(uri)
+        await self._living().read(SOURCE, SINK)
         self.faults = self._mix
         work = [self._loop.create_task(client.run(ERRANDS)) for client in self.clients]
         trouble = [
             self._loop.create_task(self._crash_now_and_then()),
             self._loop.create_task(self._turn_the_clock()),
             self._loop.create_task(self._meddle()),
+            self._loop.create_task(self._drive()),
         ]
         await asyncio.wait(work, timeout=SAFETY_S)
         for task in trouble:
+            if task.done():
+                task.result()
             task.cancel()
         self.note("calm")
         self.faults = CALM
         await self._everything_ends(work)
-        self._check_told()
+        for breach in broken(self.told, self._state, self.topic.lines(), self.outside.effects):
+            self.fail(breach)
         await asyncio.sleep(RETENTION_MS / 2000)
         await asyncio.gather(*(client.ask_again() for client in self.clients))
-        await asyncio.sleep((2 * RETENTION_MS + 2 * CLEANUP_MS) / 1000)
+        if not await self._driver.leap(2 * RETENTION_MS):
+            await asyncio.sleep(2 * RETENTION_MS / 1000)
+        await asyncio.sleep(2 * CLEANUP_MS / 1000)
         left = leftovers(self.disk.durable)
         if left:
             self.fail(f"nothing is left over: {left}")
@@ -221,13 +236,19 @@ class World:
             for task in work:
                 if task.done():
                     task.result()
+            await self._driver.let_go()
             await self._operator.resume_all()
-            if all(task.done() for task in work) and not unfinished(self.disk.durable):
+            if all(task.done() for task in work) and not self._unfinished():
                 return
             await asyncio.sleep(1)
         stuck = [f"client {task.get_coro()}" for task in work if not task.done()]
-        left = unfinished(self.disk.durable) + stuck
+        left = self._unfinished() + stuck
         self.fail(f"all work ends: after {LIVENESS_S} s without faults there is {left}")
+
+    def _unfinished(self) -> list[str]:
+        read = set(self._state("Ledger", KEY, "lines"))
+        missing = {line for log in self.topic.lines() for line in log} - read
+        return unfinished(self.disk.durable) + [f"record {line}" for line in sorted(missing)]
 
     def _living(self) -> Life:
         assert self.life is not None
@@ -251,6 +272,10 @@ class World:
     async def _meddle(self) -> None:
         if self._mix.meddling_s:
             await self._operator.meddle(self._mix.meddling_s)
+
+    async def _drive(self) -> None:
+        if self._mix.driving_s:
+            await self._driver.drive(self._mix.driving_s)
 
     # --- what must hold --------------------------------------------------------------------------
 
@@ -296,39 +321,6 @@ class World:
         raw = self.disk.durable.states.get((service, key), {}).get(name.encode(), b"[]")
         lines: list[str] = json.loads(raw)
         return lines
-
-    def _check_told(self) -> None:
-        """Every acknowledged operation counted once, and every history has an explanation."""
-        told = self.told
-        done = [op for key in "ABC" for op in self._state("Counter", key, "log")]
-        self._once_each("counted", done, told.counted, told.maybe_counted)
-        notes = {f"{op} {what}" for op in told.moved for what in ("begun", "later", "done")}
-        notes |= told.noted
-        self._once_each("noted", self._state("Ledger", "book", "lines"), notes, set())
-        for key, history in sorted(told.counters.items()):
-            if not linearizable(history, counter, 0):
-                self.fail(f"counter {key} is not linearizable: {_shown(history)}")
-        for key, history in sorted(told.registers.items()):
-            if not linearizable(history, register, (None,)):
-                self.fail(f"register {key} is not linearizable: {_shown(history)}")
-        for op, number in told.effects:
-            effect = self.outside.effects.get(number)
-            if effect is None or effect.removesuffix(" to") != op.removesuffix(" to"):
-                self.fail(f"{op} answered with an effect that was {effect}'s")
-
-    def _once_each(self, verb: str, found: list[str], must: set[str], may: set[str]) -> None:
-        for op, times in sorted(Tally(found).items()):
-            if times > 1:
-                self.fail(f"exactly once: {op} was {verb} {times} times")
-            if op not in must and op not in may:
-                self.fail(f"nothing from nowhere: {op} was {verb}, who asked for it?")
-        lost = sorted(must - set(found))
-        if lost:
-            self.fail(f"nothing is lost: {lost} was acknowledged, not {verb}")
-
-
-def _shown(history: list[Any]) -> str:
-    return "; ".join(f"{o.kind}{o.argument}={o.result}@{o.called}-{o.returned}" for o in history)
 
 
 def simulate(seed: int, disk: Storing | None = None) -> Report:

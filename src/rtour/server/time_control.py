@@ -2,7 +2,8 @@
 
 Sleeps, delayed sends, retries and retention all go by the server's one clock, so a skip is to them
 as if the machine had slept. How the clock stands is a stored document: a change is durable before
-it takes effect, so that no life of the server shows an earlier time than the one before.
+it takes effect, so that no life of the server shows an earlier time than the one before, unless
+the machine's own clock was set back: then it goes on from the last record.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class Client:
             *[self._move] * 3,
             *[self._hold] * 2,
             *[self._note] * 2,
-            self._publish,
+            *[self._publish] * 2,
             self._wait,
             self._spread,
             self._spread,

@@ -71,6 +71,9 @@ class ServerClock(SkippingClock):
     def __init__(self, machine: WallClock, shown: Shown, is_dead: Callable[[], bool]) -> None:
         self._shown = shown
         self._is_dead = is_dead
+        self._state = ClockState()
+        self.on_leap: Callable[[ClockState], None] = lambda _state: None
+        self.machine = machine
         super().__init__(machine)
 
     def now_ms(self) -> int:
@@ -85,6 +88,9 @@ class ServerClock(SkippingClock):
 
     @state.setter
     def state(self, state: ClockState) -> None:
+        machine_ms = self.machine.now_ms()
+        if state.shows(machine_ms) > self._state.shows(machine_ms):
+            self.on_leap(state)
         self._state = state
         self._shown.driven_at = asyncio.get_running_loop().time()
 

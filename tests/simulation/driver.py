@@ -15,6 +15,7 @@ from rtour.clock import ClockState
 from rtour.errors import RtourError
 from rtour.server.time_control import Moved, TimeControl
 from tests.simulation.clock import WallClock
+from tests.simulation.faults import Faults
 from tests.simulation.life import Life
 
 PATIENCE_S = 5.0
@@ -31,6 +32,13 @@ class Host(Protocol):
 
     @property
     def clock(self) -> WallClock: ...
+
+    @property
+    def faults(self) -> Faults: ...
+
+    def chance(self, probability: float) -> bool: ...
+
+    def crash(self, how: str) -> None: ...
 
     def note(self, event: str) -> None: ...
 
@@ -82,7 +90,9 @@ class Driver:
             return
         state = life.time.state
         same = (state.frozen_at is None, state.auto) == (known.frozen_at is None, known.auto)
-        if not same or self._place(state) < self._place(known):
+        # Where a machine's clock was set back, records say where to go on: that is not stored.
+        moved_back = not self._host.clock.jumps and self._place(state) < self._place(known)
+        if not same or moved_back:
             self._host.fail(f"the clock is kept: it was acknowledged as {known}, now it is {state}")
 
     @staticmethod
@@ -132,6 +142,9 @@ class Driver:
     ) -> Moved | None:
         """Drive, and remember what was acknowledged. None if no answer came, or a refusal."""
         self._acknowledged = None
+        if self._host.chance(self._host.faults.crash_when_driven):
+            after_s = self._random.choice((0.0, 0.0005, 0.001, 0.003))
+            asyncio.get_running_loop().call_later(after_s, self._host.crash, "as it is driven")
         try:
             async with asyncio.timeout(PATIENCE_S):
                 moved = await change

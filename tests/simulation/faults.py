@@ -21,6 +21,7 @@ class Faults(msgspec.Struct, frozen=True):
     crash_between_actions: float = 0.0
     crash_any_time_s: float = 0.0
     crash_in_checkpoint: float = 0.0
+    crash_when_driven: float = 0.0
     commit_fails: float = 0.0
     slow_commit: float = 0.0
     # commands that come twice, at once or late
@@ -60,6 +61,7 @@ _OFTEN = {
     "crash_between_actions": 0.02,
     "crash_any_time_s": 3.0,
     "crash_in_checkpoint": 0.3,
+    "crash_when_driven": 0.2,
     "commit_fails": 0.01,
     "slow_commit": 0.05,
     "doubled_command": 0.15,
@@ -72,14 +74,14 @@ _OFTEN = {
     "doubled_request": 0.1,
     "gateway_error": 0.05,
     "answers_twice": 0.1,
-    "kafka_fails": 0.1,
+    "kafka_fails": 0.2,
     "dies_after_effect": 0.1,
     "handler_raises": 0.1,
     "lost_request": 0.1,
     "lost_reply": 0.1,
     "doubled_call": 0.1,
     "clock_jump_s": 10.0,
-    "driving_s": 2.0,
+    "driving_s": 1.0,
     "meddling_s": 2.0,
 }
 

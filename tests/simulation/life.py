@@ -7,8 +7,12 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Protocol
 
+import msgspec
+
+from rtour.clock import ClockState
 from rtour.engine import actions as a
 from rtour.engine.commands import Command, FireTimer, ProposeRun
+from rtour.engine.model import DocumentKind
 from rtour.server.access import Access
 from rtour.server.main import Server
 from rtour.server.registration import NewDeployment
@@ -24,6 +28,7 @@ from tests.simulation.topics import WorldTopic
 
 RETENTION_MS = 1_200_000
 CLEANUP_MS = 120_000
+FEW_SLOTS = 10
 TIMER_WINDOW = 2  # small, so that timers leave memory and come back
 
 
@@ -54,8 +59,8 @@ class Host(Protocol):
 class Mortal(Storage, Protocol):
     """A storage that can be told that its process is gone."""
 
-    @property
-    def working(self) -> Tables: ...
+    durable: Tables
+    working: Tables
 
     def die(self) -> None: ...
 
@@ -97,6 +102,8 @@ class Life(Server):
         super().__init__(settings, clock=host.clock, random=random, transport=transport)
         clock = ServerClock if settings.dev_clock else PlainClock
         self._clock = clock(host.clock, host.shown, lambda: self.dead)
+        if isinstance(self._clock, ServerClock):
+            self._clock.on_leap = self._leaps
         self._host = host
         self._mortal = storage
         self.storage = storage  # type: ignore[assignment]
@@ -112,6 +119,8 @@ class Life(Server):
         propose = self.processor.propose
         self._world.propose = self._doubling(propose)  # type: ignore[assignment]
         self.requests._propose = self._doubling(propose)
+        if self.settings.limits.concurrent_attempts < FEW_SLOTS:
+            self.invoker.ready._crowd = 2  # callers are sent away
         self.processor._unstored_bytes_max = self._unstored_bytes_max
         self.subscriptions._open_client = lambda *_: self._host.topic.open(lambda: self.dead)
         self.timers = Timers(self.storage.timers_after, propose, self._clock, TIMER_WINDOW)
@@ -125,6 +134,14 @@ class Life(Server):
             if activation.next_retry_at is not None and activation.next_retry_at <= at
         }
         return retries | {timer for timer in self._mortal.working.timers if timer.at <= at}
+
+    def _leaps(self, state: ClockState) -> None:
+        """The clock is about to show a later time: that must be durable by now."""
+        if self.time is None or self.dead or self._host.clock.jumps:
+            return
+        stored = self._mortal.durable.documents.get((DocumentKind.CLOCK, "clock"), b"{}")
+        if stored != msgspec.json.encode(state):
+            self._host.fail(f"a leap of the clock is stored first: {state} is not, but {stored!r}")
 
     # --- from outside ----------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.simulation.plant import Mutant
+from tests.simulation.planted_around import DRIVEN_TIME, LIMITS, SUBSCRIPTIONS
 from tests.simulation.planted_storage import DAMAGE, STORAGE
 
 _PROCESSOR = "rtour.server.processor:Processor."
@@ -255,4 +256,14 @@ TIME_AND_RECOVERY = (
     ),
 )
 
-MUTANTS = (*PROCESSOR, *ENGINE, *INVOKER, *TIME_AND_RECOVERY, *STORAGE, *DAMAGE)
+MUTANTS = (
+    *PROCESSOR,
+    *ENGINE,
+    *INVOKER,
+    *TIME_AND_RECOVERY,
+    *DRIVEN_TIME,
+    *SUBSCRIPTIONS,
+    *LIMITS,
+    *STORAGE,
+    *DAMAGE,
+)

@@ -82,7 +82,7 @@ class WorldClient(ListClient):
 
     async def taken(self, record: Record) -> None:
         await super().taken(record)
-        if self._world_topic.random.random() < 0.3:
+        if self._world_topic.random.random() < 0.6:
             self.commit()
 
     def commit(self) -> None:

@@ -218,6 +218,8 @@ class World:
             task.cancel()
         self.note("calm")
         self.faults = CALM
+        self.topic.fail_next = "the broker moved"
+        self.topic.publish("the last")
         await self._everything_ends(work)
         for breach in broken(self.told, self._state, self.topic.lines(), self.outside.effects):
             self.fail(breach)

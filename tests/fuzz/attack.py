@@ -53,21 +53,17 @@ def _guided(name: str, seconds: float, folder: Path) -> None:
         atheris.Setup(
             _arguments(name, target, seconds, folder, Path(temporary)),
             findings.attempt_guided,
-            custom_mutator=_mutations(target, _seeds(name, target), atheris.Mutate),
+            custom_mutator=_mutations(target, _seeds(name, target)),
         )
         atheris.Fuzz()
 
 
-def _mutations(
-    target: t.Target, seeds: list[bytes], usual: Callable[[bytes, int], bytes]
-) -> Callable[[bytes, int, int], bytes]:
-    """LibFuzzer's own mutations, and as often ours, which know JSON and the target's words."""
+def _mutations(target: t.Target, seeds: list[bytes]) -> Callable[[bytes, int, int], bytes]:
+    """Our mutations in place of libFuzzer's own: they know JSON, tokens and the target's words."""
 
     def mutated(data: bytes, bytes_max: int, seed: int) -> bytes:
-        random = Random(seed)
-        if random.random() < 0.5:
-            return usual(data, bytes_max)
-        return Mutator(random, target.words, target.json_from).changed(data, seeds, bytes_max)
+        mutator = Mutator(Random(seed), target.words, target.json_from)
+        return mutator.changed(data, seeds, bytes_max)[:bytes_max]
 
     return mutated
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from random import Random
@@ -10,6 +11,7 @@ from typing import Any
 
 INTERESTING = (0, 1, 7, 8, 9, 10, 13, 32, 34, 46, 47, 58, 91, 123, 127, 128, 192, 254, 255)
 STRETCHED_MAX = 20_000
+_TOKEN = re.compile(rb"'[^']*'|\"[^\"]*\"|\w+|[^\w\s]+")
 VALUES = (
     *(None, True, False, "", "x", "\x00", "\ud800", "é" * 3, "a/b", "1h", [], {}, [[]], {"": 0}),
     *(-1, 0, 1, 255, 256, 2**31, 2**53, 2**63 - 1, 2**63, 2**64 - 1, 10**30, 0.5, -0.0, 1e308),
@@ -50,8 +52,10 @@ class Mutator:
         if random.random() < 0.1:
             other = random.choice(others)
             data[random.randint(0, len(data)) :] = other[random.randint(0, len(other)) :]
-        for _ in range(random.choice((1, 1, 2, 3, 5, 8))):
+        for _ in range(random.choice((0, 1, 1, 2, 3, 5, 8))):
             random.choice(self._ways)(data)
+        for _ in range(random.choice((0, 0, 1, 3))):
+            self._exchange_a_token(data, random.choice(others))
         if random.random() < 0.02:
             self._stretch(data)
             return bytes(data)
@@ -80,6 +84,13 @@ class Mutator:
         if self._words:
             place = self._place(data)
             data[place:place] = self._random.choice(self._words)
+
+    def _exchange_a_token(self, data: bytearray, other: bytes) -> None:
+        """A word, a number, a quoted text or a sign becomes one of another input."""
+        places, words = list(_TOKEN.finditer(data)), _TOKEN.findall(other)
+        if places and words:
+            place = self._random.choice(places)
+            data[place.start() : place.end()] = self._random.choice(words)
 
     def _delete(self, data: bytearray) -> None:
         del data[self._span(data)]

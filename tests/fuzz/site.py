@@ -29,7 +29,13 @@ T = TypeVar("T")
 URI = "http://127.0.0.1:9/"
 ANSWERS_WITHIN_S = 20.0
 SETTINGS = Settings(
-    ephemeral=True, ingress_port=0, admin_port=0, pg_port=0, dev_clock=True, shutdown_timeout_ms=0
+    ephemeral=True,
+    ingress_port=0,
+    admin_port=0,
+    pg_port=0,
+    dev_clock=True,
+    query_timeout_ms=2000,
+    shutdown_timeout_ms=0,
 )
 
 

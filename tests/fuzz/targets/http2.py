@@ -60,7 +60,7 @@ def judge(said: bytes) -> None:
 @contextmanager
 def opened() -> Iterator[Check]:
     with standing() as site:
-        yield lambda data: doors.check_at(site, data[:1] + PREFACE + data[1:], judge)
+        yield lambda data: doors.check_at(site, (data[:1] or b"\0") + PREFACE + data[1:], judge)
 
 
 TARGET = Target(

@@ -7,6 +7,7 @@ which can only read (`rtour.storage.introspection`).
 from __future__ import annotations
 
 import re
+import string
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -49,7 +50,7 @@ class Parsed(msgspec.Struct, frozen=True):
 
 
 _COMMENTS = re.compile(r"\A(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)
-_TRAILING = re.compile(r"(?:\s|;)*\Z")
+_ENDS = string.whitespace + ";"
 _EXPLAIN = re.compile(r"explain\s+(?:(?:analyze|verbose|format\s+\w+)\s+)*", re.IGNORECASE)
 _VERBS = frozenset({"select", "with", "values", "from", "(select"})
 _NAME = r"(?:[\w$]+|\"[^\"]+\")"
@@ -74,7 +75,7 @@ _DML = {"Insert": "Insert Into", "Update": "Update", "Delete": "Delete", "Copy":
 
 def parse(text: str) -> Parsed:
     """The one statement in `text`. Raises QueryFailed."""
-    body = _TRAILING.sub("", _COMMENTS.sub("", text, count=1), count=1)
+    body = _COMMENTS.sub("", text, count=1).rstrip(_ENDS)
     form: Form = "rows"
     explain = _EXPLAIN.match(body)
     if explain:

@@ -46,10 +46,11 @@ _MORE_SETTINGS: Final = {
     "bytea_output": "hex",
 }
 _KNOWN: Final = {name.lower(): value for name, value in (SETTINGS | _MORE_SETTINGS).items()}
-_SHOW = re.compile(r"\s*show\s+(?!tables|columns|all\b)([\w. ]+?)\s*;?\s*\Z", re.IGNORECASE)
+# These read text of any length in the server itself: no part may give back what it took.
+_SHOW = re.compile(r"show\s++(?!tables|columns|all\b)([\w.][\w. ]*+)", re.IGNORECASE)
 _FORMAL = re.compile(
-    r"\s*(begin|start\s+transaction|commit|end|rollback|abort|set|reset|discard|deallocate|"
-    r"listen|unlisten|close|savepoint|release)\b[^;]*;?\s*\Z",
+    r"(begin|start\s++transaction|commit|end|rollback|abort|set|reset|discard|deallocate|"
+    r"listen|unlisten|close|savepoint|release)\b[^;]*+",
     re.IGNORECASE,
 )
 _TAGS: Final = {"start transaction": "BEGIN", "end": "COMMIT", "abort": "ROLLBACK"}
@@ -169,10 +170,11 @@ class Session:
 
     async def _formality(self, sql: str, *, described: bool) -> bool:
         """Answer what needs no table: transactions, settings."""
-        if shown := _SHOW.match(sql):
+        sql = _alone(sql)
+        if shown := _SHOW.fullmatch(sql):
             await self._show(shown[1], described=described)
             return True
-        formal = _FORMAL.match(sql)
+        formal = _FORMAL.fullmatch(sql)
         if formal is None:
             return False
         word = " ".join(formal[1].lower().split())
@@ -214,7 +216,8 @@ class Session:
         await self._send(wire.PARSE_COMPLETE)
 
     def _is_formal(self, sql: str) -> bool:
-        return bool(not sql.strip(" \t\r\n;") or _FORMAL.match(sql) or _SHOW.match(sql))
+        sql = _alone(sql)
+        return bool(not sql.strip(" \t\r\n;") or _FORMAL.fullmatch(sql) or _SHOW.fullmatch(sql))
 
     async def _shape(self, statement: Statement) -> frames.Shape:
         pieces = [
@@ -295,6 +298,11 @@ class Session:
         await self._send(wire.CLOSE_COMPLETE)
 
 
+def _alone(sql: str) -> str:
+    """A statement without the white space around it and the semicolon behind it."""
+    return sql.strip().removesuffix(";").rstrip()
+
+
 def _formal_columns(sql: str) -> list[tuple[str, int]]:
-    shown = _SHOW.match(sql)
+    shown = _SHOW.fullmatch(_alone(sql))
     return [(shown[1].lower(), TEXT)] if shown else []

@@ -23,13 +23,16 @@ from tests.conformance.waiting import eventually
 
 VERSION = "4.1.0"
 INSTALL_TIMEOUT_S = 600
+PATIENCE_S = 180  # a Java on a machine that others use
+# There sooner, since it does not live long.
+QUICKLY = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
 POM = f"""
 <project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>rtour</groupId><artifactId>broker</artifactId><version>1</version>
   <dependencies>
     <dependency>
-      <groupId>org.apache.kafka</groupId><artifactId>kafka-server</artifactId>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
       <version>{VERSION}</version>
     </dependency>
   </dependencies>
@@ -38,11 +41,13 @@ POM = f"""
 SETTINGS = """
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{relay}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},LOGIN://127.0.0.1:{login}
+advertised.listeners=PLAINTEXT://127.0.0.1:{relay},LOGIN://127.0.0.1:{login}
 controller.listener.names=CONTROLLER
 controller.quorum.voters=1@127.0.0.1:{controller}
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,LOGIN:SASL_PLAINTEXT
+listener.name.login.sasl.enabled.mechanisms=PLAIN
+listener.name.login.plain.sasl.jaas.config={jaas} user_{user}="{password}";
 log.dirs={folder}/data
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=1
@@ -51,17 +56,24 @@ transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
 """
+JAAS = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+USER, PASSWORD = "ada", "right-password"
 CLUSTER_ID = "cnRvdXItY29uZm9ybWFuY2U"
 
 
 def available() -> bool:
     """Whether there is a Java to run it, and a Maven to bring it or its files already."""
-    brought = (_folder() / "stamp").exists()
-    return shutil.which("java") is not None and (brought or shutil.which("mvn") is not None)
+    return shutil.which("java") is not None and (_brought() or shutil.which("mvn") is not None)
 
 
 def _folder() -> Path:
     return oracles.ORACLES / f"kafka-{VERSION}"
+
+
+def _brought() -> bool:
+    """Whether its files are there, and of these dependencies."""
+    stamp = _folder() / "stamp"
+    return stamp.exists() and stamp.read_text() == POM
 
 
 def install() -> Path:
@@ -70,13 +82,13 @@ def install() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "stamp").exists():
+        if not _brought():
             (folder / "pom.xml").write_text(POM)
             command = ["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=libs"]
             subprocess.run(
                 command, cwd=folder, check=True, timeout=INSTALL_TIMEOUT_S, capture_output=True
             )
-            (folder / "stamp").touch()
+            (folder / "stamp").write_text(POM)
     return folder / "libs"
 
 
@@ -132,8 +144,9 @@ class Broker:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._port, self._controller = free_port(), free_port()
+        self._port, self._controller, self._login = free_port(), free_port(), free_port()
         self.relay = Relay(self._port)
+        self._command: list[str] = []
         self._child: Child | None = None
 
     @property
@@ -141,22 +154,48 @@ class Broker:
         """Where clients find it: the relay, which is also what it tells them."""
         return f"127.0.0.1:{self.relay.port}"
 
+    @property
+    def login_address(self) -> str:
+        """Where clients find it that have a name and a password."""
+        return f"127.0.0.1:{self._login}"
+
+    def _settings(self) -> str:
+        return SETTINGS.format(
+            folder=self._folder,
+            port=self._port,
+            controller=self._controller,
+            login=self._login,
+            relay=self.relay.port,
+            jaas=JAAS,
+            user=USER,
+            password=PASSWORD,
+        )
+
     async def start(self) -> None:
         libs = install()
         self._folder.mkdir(parents=True)
         settings = self._folder / "server.properties"
-        ports = {"port": self._port, "controller": self._controller, "relay": self.relay.port}
-        settings.write_text(SETTINGS.format(folder=self._folder, **ports))
-        java = ["java", "-Xmx512m", "-cp", f"{libs}/*"]
+        settings.write_text(self._settings())
+        java = ["java", *QUICKLY, "-cp", f"{libs}/*"]
         storage = [*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID]
         formatting = await asyncio.create_subprocess_exec(
             *storage, "-c", str(settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         assert await formatting.wait() == 0, "the broker's folder could not be made"
         await self.relay.start()
-        command = [*java, "kafka.Kafka", str(settings)]
-        self._child = Child(command, self._folder / "kafka.log", {}, self._folder)
-        await eventually("the Kafka broker is ready", self._ready, within_s=60)
+        self._command = [*java, "kafka.Kafka", str(settings)]
+        await self.start_again()
+
+    async def start_again(self) -> None:
+        """After `kill`: on the same ports, with what it had stored."""
+        self._child = Child(self._command, self._folder / "kafka.log", {}, self._folder)
+        await eventually("the Kafka broker is ready", self._ready, within_s=PATIENCE_S)
+
+    def kill(self) -> None:
+        """As a power cut would."""
+        assert self._child is not None, "not running"
+        self._child.kill()
+        self._child = None
 
     async def _ready(self) -> bool:
         return await asyncio.to_thread(_answers, f"127.0.0.1:{self._port}")

@@ -82,8 +82,8 @@ class Server:
         self._child.kill()
         self._child = None
 
-    def log_tail(self) -> str:
-        return "" if self._child is None else self._child.log_tail()
+    def log_tail(self, characters: int = 3000) -> str:
+        return "" if self._child is None else self._child.log_tail(characters)
 
     async def sql(
         self, query: str, client: httpx.AsyncClient | None = None

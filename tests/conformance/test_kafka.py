@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
+from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ import httpx
 import pytest
 
 from tests.conformance import kafka_broker
-from tests.conformance.kafka_broker import Broker, broker
+from tests.conformance.kafka_broker import PASSWORD, PATIENCE_S, USER, Broker, broker
+from tests.conformance.servers import rtour_binary
 from tests.conformance.sites import kinds, site
 from tests.conformance.waiting import eventually
 from tests.conformance.world import Site
@@ -134,35 +137,108 @@ async def test_what_a_private_handler_is_told(kind: Any, tmp_path: Path) -> None
         ]
 
 
-async def readings(here: Site) -> Any:
+# --- what goes wrong -----------------------------------------------------------------------------
+
+PWD = "sasl.password"
+LOGIN = {"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.username": USER}
+Reading = dict[str, Any]
+
+
+async def readings(here: Site) -> dict[str, Reading]:
+    """What the admin API says of each subscription."""
     async with httpx.AsyncClient() as client:
         answer = await client.get(f"{here.server.admin_url}/rtour/subscriptions")
-    return answer.json()["readings"]
+    return {one["subscription_id"]: one for one in answer.json()["readings"]}
+
+
+async def reported(here: Site, id_: str, words: str) -> None:
+    """These words are in what the admin API says of a subscription, the CLI and the log."""
+
+    async def said() -> str:
+        reading = (await readings(here))[id_]
+        return f"{reading['error']} {reading['held']}"
+
+    await eventually(f"{id_} has a report", said, lambda text: words in text, within_s=PATIENCE_S)
+    command = [str(rtour_binary()), "subscriptions", "describe", id_, "--output", "json"]
+    run = await asyncio.create_subprocess_exec(
+        *command, env=os.environ | {"RESTATE_ADMIN_URL": here.server.admin_url}, stdout=PIPE
+    )
+    shown, _ = await run.communicate()
+    assert run.returncode == 0
+    told = json.loads(shown)["reading"]
+    assert words in f"{told['error']} {told['held']}"
+
+    async def lines() -> list[str]:
+        log = here.server.log_tail(1_000_000).splitlines()
+        return [json.loads(line)["message"] for line in log if id_ in line and line[-1] == "}"]
+
+    logged = await eventually(
+        "the log tells it",
+        lines,
+        lambda found: any(words in line for line in found),
+        within_s=PATIENCE_S,
+    )
+    assert len(logged) < 10, "the log is told again and again"
+
+
+async def is_called(here: Site, value: int) -> None:
+    """Clients are answered as ever."""
+    async with httpx.AsyncClient(timeout=30) as client:
+        answer = await client.post(f"{here.server.ingress_url}/Ledger/k/add", json=value)
+    assert answer.status_code == 200
 
 
 async def test_what_goes_wrong_is_reported_and_invocations_go_on(tmp_path: Path) -> None:
-    """A topic that is not there, a property that is none, a broker that went away."""
+    """A topic that is not there, a property that is none, a password that is wrong."""
     async with broker(tmp_path / "kafka") as kafka, site("rtour", "python", tmp_path) as here:
         await kafka.topic("orders", 1)
-        missing = await subscribe(here, kafka, "nowhere", "service://Teller/tell")
-        wrong = await subscribe(here, kafka, "orders", "service://Teller/tell", nonsense="1")
-        denied = await subscribe(
-            here,
-            kafka,
-            "orders",
-            "service://Teller/tell",
-            **{"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN"},
-            **{"sasl.username": "me", "sasl.password": "wrong"},
+        teller = "service://Teller/tell"
+        missing = await subscribe(here, kafka, "nowhere", teller)
+        wrong = await subscribe(here, kafka, "orders", teller, nonsense="1")
+        login = {**LOGIN, "bootstrap.servers": kafka.login_address}
+        denied = await subscribe(here, kafka, "orders", teller, **login, **{PWD: "wrong-password"})
+        await reported(here, missing, "Unknown topic")
+        await reported(here, wrong, 'No such configuration property: "nonsense"')
+        await reported(here, denied, "Authentication failed")
+        await is_called(here, 1)
+        assert "wrong-password" not in here.server.log_tail(1_000_000)
+        allowed = await subscribe(here, kafka, "orders", teller, **login, **{PWD: PASSWORD})
+        await kafka.topic("nowhere", 1)
+
+        async def states() -> dict[str, str]:
+            return {id_: reading["state"] for id_, reading in (await readings(here)).items()}
+
+        await eventually(
+            "all is well where it can be",
+            states,
+            lambda found: found[allowed] == found[missing] == "reading",
+            within_s=PATIENCE_S,
         )
+        found = await states()
+        assert found[wrong] == found[denied] == "failing"
 
-        async def errors() -> dict[str, str]:
-            return {r["subscription_id"]: r["error"] for r in await readings(here) if r["error"]}
 
-        found = await eventually("reported", errors, lambda e: len(e) == 3, within_s=60)
-        assert "Unknown topic" in found[missing]
-        assert 'No such configuration property: "nonsense"' in found[wrong]
-        assert "SASL" in found[denied] or "sasl" in found[denied]
-        assert "wrong" not in str(found)
-        async with httpx.AsyncClient() as client:
-            answer = await client.post(f"{here.server.ingress_url}/Ledger/k/add", json=1)
-        assert answer.status_code == 200
+async def test_a_broker_that_is_down_and_a_key_that_is_no_text(tmp_path: Path) -> None:
+    """The key holds back its partition alone; with the broker, reading comes back by itself."""
+    async with broker(tmp_path / "kafka") as kafka, site("rtour", "python", tmp_path) as here:
+        await kafka.topic("orders", 2)
+        id_ = await subscribe(here, kafka, "orders", "service://Ledger/add")
+        producer = kafka.producer()
+        producer.produce("orders", key=b"\xfe", value=b"0", partition=0)
+        producer.produce("orders", key=b"key0", value=b"1", partition=1)
+        assert await asyncio.to_thread(producer.flush, 30) == 0
+        assert await progress(here, 0) == 1
+        await reported(here, id_, "is not UTF-8")
+        kafka.kill()
+        await reported(here, id_, "brokers are down")
+        await is_called(here, 2)
+        await kafka.start_again()
+        producer.produce("orders", key=b"key0", value=b"3", partition=1)
+        assert await asyncio.to_thread(producer.flush, 60) == 0
+        assert await progress(here, 1) == 2
+
+        async def error() -> Any:
+            return (await readings(here))[id_]["error"]
+
+        await eventually("all is well", error, lambda found: found is None, within_s=PATIENCE_S)
+        assert (await ledgers(here))["key0"] == [1, 3]

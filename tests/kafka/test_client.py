@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Producer
 
 from rtour.server.kafka.client import KafkaFailed, RdKafkaClient
 from rtour.server.kafka.records import Record
@@ -110,6 +111,17 @@ async def test_a_held_partition_waits_and_goes_on_with_the_same_record(
     assert [record.value for record in again] == [b"b", b"c"]
 
 
+async def test_a_held_record_is_still_to_be_read(cluster: Cluster, group: Group) -> None:
+    """It counts for the lag, with all behind it."""
+    cluster.put(b"a", b"b", partition=0)
+    client = group.client()
+    read = await records(client, 1)
+    while read[-1].value != b"b":
+        read += await records(client, 1)
+    await client.hold(read[-2])
+    assert (await client.lags())[0] == 2
+
+
 async def test_lag_is_what_was_not_read_yet(cluster: Cluster, group: Group) -> None:
     """Once all is read, there is none."""
     cluster.put(b"x", partition=3)
@@ -118,7 +130,7 @@ async def test_lag_is_what_was_not_read_yet(cluster: Cluster, group: Group) -> N
     async with asyncio.timeout(WITHIN_S):
         while (lags := await client.lags()).get(3) != 0:
             await client.poll()
-    assert all(lag >= 0 for lag in lags.values())
+    assert all(lag is None or lag >= 0 for lag in lags.values())
 
 
 async def test_a_partition_that_is_not_ours_is_left_alone(cluster: Cluster, group: Group) -> None:
@@ -144,15 +156,55 @@ async def test_a_property_that_is_none_is_named(
         group.client(**properties)
 
 
+async def test_the_lag_of_a_group_is_known_before_it_reads(cluster: Cluster, group: Group) -> None:
+    """From what it took the last time, although there is nothing new to read."""
+    cluster.put(b"x", b"the last", partition=2)
+    first = group.client()
+    read = await records(first, 1, partition=2)
+    while read[-1].value != b"the last":
+        read += await records(first, 1, partition=2)
+    await first.taken(read[-1])
+    await first.close()
+    second = group.client()
+    async with asyncio.timeout(WITHIN_S):
+        while (await second.lags()).get(2) != 0:
+            assert not [one for one in await second.poll() if one.partition == 2]
+
+
 async def test_brokers_that_cannot_be_reached_are_complained_of(group: Group) -> None:
-    """Reading goes on trying, and says what is wrong meanwhile."""
+    """Reading goes on trying, and says what is wrong meanwhile: the reason, not the sum of it."""
     client = group.client(bootstrap_servers="127.0.0.1:1")
     async with asyncio.timeout(WITHIN_S):
-        while client.complaint() is None:
+        while "127.0.0.1:1" not in (client.complaint() or ""):
             assert await client.poll() == []
-    assert "127.0.0.1:1" in (client.complaint() or "") or "brokers are down" in (
-        client.complaint() or ""
-    )
+    for _ in range(3):
+        await client.poll()
+        assert "Connection refused" in (client.complaint() or "")
+        assert "ms in state" not in (client.complaint() or "")
+
+
+async def test_a_complaint_ends_when_the_brokers_answer(cluster: Cluster, group: Group) -> None:
+    """Although no record comes that would show it."""
+    client = group.client()
+    error = KafkaError(KafkaError._AUTHENTICATION, "no such user")
+    client._complained(error)
+    client._complained(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
+    assert client.complaint() == "no such user"
+    async with asyncio.timeout(WITHIN_S):
+        while client.complaint() is not None:
+            await client.poll()
+
+
+def test_the_lines_of_tries_that_fail_are_for_debugging(caplog: pytest.LogCaptureFixture) -> None:
+    """It writes one many times a second; what else it says is told as it is."""
+    log = logging.getLogger("rtour.kafka.librdkafka")
+    with caplog.at_level(logging.INFO, log.name):
+        log.error("FAIL [rdkafka#consumer-1] refused")
+        log.warning("CONFWARN [rdkafka#consumer-1] acks is for producers")
+    assert [line.getMessage()[:8] for line in caplog.records] == ["CONFWARN"]
+    with caplog.at_level(logging.DEBUG, log.name):
+        log.error("FAIL [rdkafka#consumer-1] refused")
+    assert caplog.records[-1].levelname == "DEBUG"
 
 
 async def test_without_the_extra_the_reason_is_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -270,6 +270,37 @@ def test_a_consumer_that_fails_is_replaced_for_ever() -> None:
     play(story)
 
 
+def test_what_keeps_a_subscription_from_reading_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A complaint of minutes is one line of the log, and its end is another; so is a failure."""
+
+    async def story(world: World) -> None:
+        world.topic.put(None, b"0")
+        await world.subscribe(GREETER)
+        await world.read()
+        world.topic.complaint = "no such user"
+        await asyncio.sleep(60)
+        (reading,) = world.subscriptions.readings()
+        assert (reading.state, reading.error) == ("failing", "no such user")
+        world.topic.complaint = None
+        await world.read()
+        world.topic.fail_next = "the broker fell over"
+        await asyncio.sleep(60)
+        (reading,) = world.subscriptions.readings()
+        assert (reading.state, reading.error, reading.lag) == ("reading", None, {0: 0})
+        told = [record.getMessage().partition("orders ")[2] for record in caplog.records]
+        assert told == [
+            "reads nothing, and goes on trying: no such user",
+            "reads again",
+            "reads nothing, and goes on trying: the broker fell over",
+            "reads again",
+        ]
+
+    with caplog.at_level(logging.INFO, "rtour.kafka"):
+        play(story)
+
+
 def test_nothing_is_read_after_the_end_of_a_subscription() -> None:
     """Its consumer leaves, what it invoked stays, and its places are forgotten."""
 

@@ -20,6 +20,7 @@ class Topic:
         self.opened = 0
         self.fail_next: str | None = None
         self.forgotten: set[tuple[int, int]] = set()  # by retention: partition and offset
+        self.complaint: str | None = None
 
     def put(self, key: bytes | None, value: bytes, partition: int = 0) -> Record:
         """Append a record."""
@@ -68,12 +69,12 @@ class ListClient:
         self._next[record.partition] = record.offset
         return True
 
-    async def lags(self) -> dict[int, int]:
+    async def lags(self) -> dict[int, int | None]:
         logs = self._topic.partitions
         return {one: len(log) - self._next.get(one, 0) for one, log in logs.items()}
 
     def complaint(self) -> str | None:
-        return None
+        return self._topic.complaint
 
     async def close(self) -> None:
         self.commit()

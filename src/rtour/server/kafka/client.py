@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from rtour.errors import RtourError
 from rtour.server.kafka.records import Record
@@ -21,6 +22,8 @@ _POLL_S = 0.5
 _CLOSE_S = 5.0
 # What librdkafka fetches ahead, unless the properties say otherwise; its own default is 64 MB.
 _FETCHED_AHEAD = {"queued.max.messages.kbytes": "16384"}
+# What librdkafka adds to its words, and what differs each time they are said.
+_ADDED: Final = re.compile(r" \(after \d+ms in state [^)]*\)$")
 
 
 class KafkaFailed(RtourError):  # noqa: N818 - reads as the fact it reports
@@ -42,11 +45,11 @@ class Client(Protocol):
     async def release(self, record: Record) -> bool:
         """Go on with the partition of a held record, with that record; false if it is not ours."""
 
-    async def lags(self) -> dict[int, int]:
-        """How many records each assigned partition has beyond those that were read."""
+    async def lags(self) -> dict[int, int | None]:
+        """How many records each assigned partition has beyond those that were read, if known."""
 
     def complaint(self) -> str | None:
-        """What librdkafka said last that keeps it from its brokers, if it still may."""
+        """What librdkafka said that keeps it from its brokers, until they answer again."""
 
     async def close(self) -> None:
         """Commit what was taken, and leave the group."""
@@ -74,7 +77,7 @@ class RdKafkaClient:
         }
         try:
             self._consumer = confluent_kafka.Consumer(settings)
-            self._consumer.subscribe([topic])
+            self._consumer.subscribe([topic], on_assign=self._assigned)
         except (confluent_kafka.KafkaException, ValueError, TypeError) as error:
             raise KafkaFailed(_words(error)) from error
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rtour-kafka")
@@ -85,6 +88,7 @@ class RdKafkaClient:
     def _poll(self) -> list[Record]:
         first = self._consumer.poll(_POLL_S)
         if first is None:
+            self._ask_brokers()
             return []
         return list(self._records([first, *self._consumer.consume(RECORDS_MAX - 1, 0)]))
 
@@ -107,6 +111,16 @@ class RdKafkaClient:
                 timestamp if known else None,
             )
 
+    def _assigned(self, _consumer: Any, places: list[Any]) -> None:
+        """What was read of these partitions is what their group took."""
+        try:
+            known = self._consumer.committed(places, timeout=_POLL_S)
+        except self._kafka.KafkaException:  # then it is known from the first record on
+            known = []
+        for place in places:
+            self._read.pop(place.partition, None)
+        self._read.update({place.partition: place.offset for place in known if place.offset >= 0})
+
     async def taken(self, record: Record) -> None:
         # The offset of the next one; a partition that was taken from us meanwhile is another's.
         await self._call(self._unless_lost, self._store, self._after(record, 1))
@@ -120,6 +134,7 @@ class RdKafkaClient:
     def _pause(self, place: Any) -> None:
         self._consumer.pause([place])
         self._consumer.seek(place)
+        self._read[place.partition] = place.offset
 
     async def release(self, record: Record) -> bool:
         return await self._call(self._unless_lost, self._resume, self._after(record, 0))
@@ -138,23 +153,37 @@ class RdKafkaClient:
         act(place)
         return True
 
-    async def lags(self) -> dict[int, int]:
+    async def lags(self) -> dict[int, int | None]:
         return await self._call(self._lags)
 
-    def _lags(self) -> dict[int, int]:
-        found = {}
-        for place in self._consumer.assignment():
-            _, end = self._consumer.get_watermark_offsets(place, cached=True)
-            read = self._read.get(place.partition)
-            if read is not None:
-                found[place.partition] = max(0, end - read)
-        return found
+    def _lags(self) -> dict[int, int | None]:
+        return {place.partition: self._lag(place) for place in self._consumer.assignment()}
+
+    def _lag(self, place: Any) -> int | None:
+        read = self._read.get(place.partition)
+        known = self._consumer.get_watermark_offsets(place, cached=True)
+        if read is None or known is None or known[1] < 0:  # nothing was fetched yet
+            return None
+        return max(0, int(known[1]) - read)
+
+    # --- complaints ------------------------------------------------------------------------------
 
     def complaint(self) -> str | None:
         return self._complaint
 
     def _complained(self, error: Any) -> None:
-        self._complaint = error.str()
+        # That all brokers are down sums up what was said of each: the reason says more.
+        if self._complaint is None or error.name() != "_ALL_BROKERS_DOWN":
+            self._complaint = _ADDED.sub("", error.str())
+
+    def _ask_brokers(self) -> None:
+        """After a complaint: do they answer again? There may be no record for long to show it."""
+        if self._complaint is not None:
+            try:
+                self._consumer.list_topics(timeout=_POLL_S)
+            except self._kafka.KafkaException:
+                return
+            self._complaint = None
 
     async def close(self) -> None:
         try:
@@ -171,6 +200,17 @@ class RdKafkaClient:
             return await loop.run_in_executor(self._thread, act, *arguments)
         except (self._kafka.KafkaException, RuntimeError) as error:
             raise KafkaFailed(_words(error)) from error
+
+
+def _unless_repeated(line: logging.LogRecord) -> bool:
+    """Each try to connect that fails is a line; readers tell what is wrong, once."""
+    if line.getMessage().startswith("FAIL "):
+        line.levelno, line.levelname = logging.DEBUG, "DEBUG"
+        return _librdkafka.isEnabledFor(logging.DEBUG)
+    return True
+
+
+_librdkafka.addFilter(_unless_repeated)
 
 
 def _words(error: BaseException) -> str:

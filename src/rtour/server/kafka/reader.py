@@ -20,6 +20,7 @@ from rtour.errors import RtourError
 from rtour.server.kafka.catalog import Subscription
 from rtour.server.kafka.client import Client, KafkaFailed
 from rtour.server.kafka.records import Deliveries, Record, Undeliverable
+from rtour.server.kafka.trouble import Trouble
 from rtour.server.requests import Requests
 
 log = logging.getLogger("rtour.kafka")
@@ -70,6 +71,7 @@ class Reader:
         self._lag: dict[int, int] = {}
         self._taken = 0
         self._error: str | None = None
+        self._trouble = Trouble(subscription)
         self._client: Client | None = None
         self._ended = False
 
@@ -97,21 +99,10 @@ class Reader:
                 if not isinstance(error, RtourError):
                     log.exception("The reader of %s failed", self._subscription.source)
                 retry_s = _FIRST_RETRY_S if self._taken > taken else retry_s
-                self._report(error, retry_s)
+                self._error = str(error)
+                self._trouble.tell(self._error)
                 await asyncio.sleep(retry_s)
                 retry_s = min(retry_s * 2, _LAST_RETRY_S)
-
-    def _report(self, error: Exception, retry_s: float) -> None:
-        text = str(error)
-        if text != self._error:
-            log.warning(
-                "The subscription %s of %s failed, a new consumer is made in %g s: %s",
-                self._subscription.id,
-                self._subscription.source,
-                retry_s,
-                text,
-            )
-        self._error = text
 
     async def _read(self) -> None:
         """With one consumer, until it fails."""
@@ -120,15 +111,23 @@ class Reader:
         self._last.clear()
         try:
             while not self._ended:
-                records = await client.poll()
-                if records:
-                    self._error = None
+                if records := await client.poll():
                     await self._take(client, records)
                 await self._retry_held(client)
-                self._lag = await client.lags()
+                lags = await client.lags()
+                self._lag = {one: lag for one, lag in lags.items() if lag is not None}
+                self._look(client.complaint(), reads=bool(lags))
         finally:
             self._client = None
             await client.close()
+
+    def _look(self, complaint: str | None, *, reads: bool) -> None:
+        """What goes on: brokers that cannot be reached, or all well since there are partitions."""
+        if complaint is not None:
+            self._trouble.tell(complaint)
+        elif reads:
+            self._error = None
+            self._trouble.over()
 
     async def _take(self, client: Client, records: list[Record]) -> None:
         """Make the records' invocations durable, then let Kafka know."""

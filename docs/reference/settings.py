@@ -57,7 +57,8 @@ MEANING = {
     "tls_key": "PEM file: the certificate's private key",
     "deployment_ca_file": "PEM file: authorities for `https://` deployments, not the machine's",
     "redacted_headers": "further headers whose values no log may show",
-    "log_level": "debug (every step), info, warn, error or off",
+    "log_level": "debug (every step), info, warn, error or off, and by subject: "
+    "`info,rtour.kafka=debug`; see [logs](../logs.md)",
     "log_format": "human or json",
     "retry_initial_interval": "wait after the first failed attempt",
     "retry_exponentiation_factor": "by which each wait is longer than the one before",

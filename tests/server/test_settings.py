@@ -39,7 +39,7 @@ def test_flags_win_over_variables_over_official_ones_over_the_file(tmp_path: Pat
 
 OFFICIAL = [
     ("RESTATE_BASE_DIR", "/d", "data", "/d"),
-    ("RESTATE_LOG_FILTER", "warn,restate=info", "log_level", "warn"),
+    ("RESTATE_LOG_FILTER", "warn,restate=info", "log_level", "warn,restate=info"),
     ("RESTATE_LOG_FORMAT", "json", "log_format", "json"),
     ("RESTATE_LOG_FORMAT", "compact", "log_format", "human"),
     ("RESTATE_BIND_IP", "0.0.0.0", "host", "0.0.0.0"),
@@ -129,7 +129,8 @@ def test_a_variable_can_name_the_file(tmp_path: Path) -> None:
         ({"RESTATE_INGRESS__BIND_ADDRESS": "nowhere"}, "RESTATE_INGRESS__BIND_ADDRESS"),
         ({"RTOUR_ABORT_TIMEOUT": "soon"}, "RTOUR_ABORT_TIMEOUT"),
         ({"RTOUR_EPHEMERAL": "maybe"}, "expected true or false"),
-        ({"RTOUR_LOG_LEVEL": "loud"}, "log_level"),
+        ({"RTOUR_LOG_LEVEL": "loud"}, "log_level: 'loud' names no level"),
+        ({"RESTATE_LOG_FILTER": "info,rtour.sever=debug"}, "there is no rtour.sever; there are"),
         ({"RTOUR_LOG_FORMAT": "xml"}, "log_format"),
         ({"RTOUR_RETRY_ON_MAX_ATTEMPTS": "give up"}, "expected pause or kill"),
         ({"RTOUR_CONFIG": "/nowhere.toml"}, "/nowhere.toml"),

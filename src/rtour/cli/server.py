@@ -25,7 +25,7 @@ _HELP = {
     "tls_cert": "PEM file: the certificate chain of all ports.",
     "tls_key": "PEM file: the certificate's private key.",
     "config": "TOML file with settings.",
-    "level": "debug, info, warn, error or off; debug tells every step.  [default: info]",
+    "level": "debug, info, warn, error or off; info,rtour.kafka=debug.  [default: info]",
     "format": "human or json.  [default: human]",
     "lambda": "Where AWS Lambda is, if not in AWS: see `rtour lambda-local`.",
     "tracing": "Where spans go: http://localhost:4317 (OTLP gRPC), otlp+http://… (HTTP).",

@@ -17,7 +17,7 @@ from rtour.server.ingress.replies import refused as ingress_refused
 from rtour.server.settings import Settings
 from rtour.server.tokens import Tokens, load_tokens
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("rtour.access")
 
 
 class OpenToAll(RtourError):  # noqa: N818 - reads as the fact it reports

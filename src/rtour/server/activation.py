@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from rtour.engine.model import AttemptError, Invocation
 from rtour.server.attempt import Attempt
@@ -56,3 +57,11 @@ class Activation:
         if self.handle is not None:
             self.handle.cancel()
             self.handle = None
+
+    def tell(self, log: logging.Logger, what: str) -> None:
+        """Log how an attempt went; after failures that is news to people, too."""
+        about = {"invocation": self.invocation}
+        if self.last_error is None:
+            log.debug(what, extra=about)
+        else:
+            log.info("%s, in attempt %d", what, self.attempts, extra=about)

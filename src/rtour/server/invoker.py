@@ -274,7 +274,7 @@ class Invoker:
         activation.attempt = None
         match outcome:
             case Ended():
-                log.debug("Ended", extra={"invocation": invocation})
+                activation.tell(log, "Ended")
                 self.counts.completed += 1
                 del self._active[invocation.id]
                 self._routes.learn(invocation, attempt, suspended=False)
@@ -282,7 +282,7 @@ class Invoker:
                     AttemptEnded(invocation.id, invocation.attempt, invocation.number)
                 )
             case Suspended():
-                log.debug("Suspended", extra={"invocation": invocation})
+                activation.tell(log, "Suspended")
                 self.counts.suspended += 1
                 del self._active[invocation.id]
                 self._routes.learn(invocation, attempt, suspended=True)

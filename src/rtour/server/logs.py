@@ -1,8 +1,9 @@
 """Logs: one line per thing that happened, with the invocation it happened to.
 
-Records may carry `extra={"invocation": Invocation}`; its id and target go into the line. Human
-lines go to stderr in colour on a terminal; JSON lines have the keys time, level, logger, message,
-invocation and target. Credentials that got into a message are masked (`rtour.redaction`).
+Records may carry `extra={"invocation": Invocation}`; its id, target and trace go into the line.
+Human lines go to stderr in colour on a terminal; JSON lines have the keys time, level, logger,
+message, invocation, target and trace_id. Credentials that got into a message are masked
+(`rtour.redaction`). How much is told, and of what, `log_levels` says.
 """
 
 from __future__ import annotations
@@ -14,17 +15,14 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from rtour.redaction import Redactor, redact
+import msgspec
 
-_LEVELS = {
-    "trace": logging.DEBUG,
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warn": logging.WARNING,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-    "off": logging.CRITICAL + 1,
-}
+from rtour.engine.commands import Invoke
+from rtour.engine.model import Invocation
+from rtour.redaction import Redactor, redact
+from rtour.server import log_levels
+from rtour.server.trace_context import trace_id
+
 _COLOURS = {
     logging.DEBUG: "2",
     logging.INFO: "32",
@@ -34,8 +32,25 @@ _COLOURS = {
 }
 
 
+class Concerned(msgspec.Struct, frozen=True):
+    """The invocation that a record is about; of some, only the id is known."""
+
+    id: str
+    target: str | None = None
+    trace_id: str | None = None
+
+
+def concerned(record: logging.LogRecord) -> Concerned | None:
+    """Which invocation a record is about, if any."""
+    told = getattr(record, "invocation", None)
+    if isinstance(told, Invocation | Invoke):
+        return Concerned(told.id, str(told.target), trace_id(told))
+    id_ = getattr(told, "id", None)
+    return Concerned(id_) if isinstance(id_, str) else None
+
+
 class HumanFormatter(logging.Formatter):
-    """`12:01:02.345 INFO  Counter/Ada/add inv_1… message`."""
+    """`12:01:02.345 INFO    Counter/Ada/add inv_1… message (trace 4bf9…)`."""
 
     def __init__(self, *, colour: bool, redact: Redactor = redact) -> None:
         super().__init__()
@@ -47,17 +62,19 @@ class HumanFormatter(logging.Formatter):
         level = f"{record.levelname:<7}"
         if self._colour:
             level = f"\x1b[{_COLOURS.get(record.levelno, '0')}m{level}\x1b[0m"
-        subject = ""
-        invocation = getattr(record, "invocation", None)
-        if invocation is not None:
-            subject = f"{invocation.target} {invocation.id} "
-            if self._colour:
-                subject = f"\x1b[2m{subject}\x1b[0m"
+        subject = trace = ""
+        about = concerned(record)
+        if about is not None:
+            subject = self._dim(f"{about.target or ''} {about.id} ".lstrip())
+            trace = self._dim(f" (trace {about.trace_id})") if about.trace_id else ""
         message = self._redact(record.getMessage())
-        line = f"{at:%H:%M:%S}.{int(record.msecs):03} {level} {subject}{message}"
+        line = f"{at:%H:%M:%S}.{int(record.msecs):03} {level} {subject}{message}{trace}"
         if record.exc_info:
             line += "\n" + self._redact(self.formatException(record.exc_info))
         return line
+
+    def _dim(self, text: str) -> str:
+        return f"\x1b[2m{text}\x1b[0m" if self._colour else text
 
 
 class JsonFormatter(logging.Formatter):
@@ -75,16 +92,21 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": self._redact(record.getMessage()),
         }
-        invocation = getattr(record, "invocation", None)
-        if invocation is not None:
-            fields |= {"invocation": invocation.id, "target": str(invocation.target)}
+        about = concerned(record)
+        if about is not None:
+            known = {"invocation": about.id, "target": about.target, "trace_id": about.trace_id}
+            fields |= {name: value for name, value in known.items() if value is not None}
         if record.exc_info:
             fields["exception"] = self._redact(self.formatException(record.exc_info))
         return json.dumps(fields, ensure_ascii=False)
 
 
-def configure(level: str, style: str, redacted_headers: Iterable[str] = ()) -> None:
-    """Send rtour's logs to stderr; other libraries only from warnings up."""
+def configure(levels: str, style: str, redacted_headers: Iterable[str] = ()) -> None:
+    """Send logs to stderr; of other libraries only from warnings up, unless `levels` names them.
+
+    Raises BadLevels for directives that cannot be used.
+    """
+    wanted = log_levels.parse(levels)
     mask = Redactor(redacted_headers)
     handler = logging.StreamHandler(sys.stderr)
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
@@ -94,4 +116,6 @@ def configure(level: str, style: str, redacted_headers: Iterable[str] = ()) -> N
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("rtour").setLevel(_LEVELS[level.lower()])
+    logging.getLogger(log_levels.OURS).setLevel(wanted.ours)
+    for name, level in wanted.others.items():
+        logging.getLogger(name).setLevel(level)

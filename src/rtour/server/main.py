@@ -278,6 +278,8 @@ class Server:
 
     def _go_on(self, recovered: Recovered) -> None:
         """Take up what the server's last life left: attempts, timers, what is to be forgotten."""
+        if recovered.running:
+            log.info("%d invocations go on from their journals", len(recovered.running))
         for invocation in recovered.running:
             self.invoker.start_attempt(a.StartAttempt(invocation))
         self.timers.start()

@@ -153,7 +153,11 @@ class Processor:
             try:
                 decision = apply(self._storage.view, record)
             except Exception as error:
-                log.exception("The engine could not decide %.1000r", record.command)
+                log.exception(
+                    "The engine could not decide %.1000r",
+                    record.command,
+                    extra={"invocation": record.command},
+                )
                 self._on_defect(record.command, error)
                 continue
             if self._watch is not None:
@@ -206,7 +210,12 @@ class Processor:
             try:
                 self._dispatch(action)
             except Exception:
-                log.exception("Could not act on %.1000r; a restart will", action)
+                about = getattr(action, "invocation", action)
+                log.exception(
+                    "Could not act on %.1000r; a restart will",
+                    action,
+                    extra={"invocation": about},
+                )
 
     def _release(self) -> None:
         self._done, self._done_bytes = self._proposed, self._proposed_bytes

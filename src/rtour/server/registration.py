@@ -7,6 +7,7 @@ are asked before that, so that one which does not answer holds up nobody else.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from random import Random
 from typing import Any, Protocol
@@ -26,6 +27,8 @@ from rtour.server.discoverer import Discovered
 from rtour.server.registry import Registry, active
 from rtour.server.requests import Requests
 from rtour.server.transport import Endpoint
+
+log = logging.getLogger("rtour.admin")
 
 
 class RegistrationError(RtourError):
@@ -196,6 +199,7 @@ class Registration:
             gone = Document(DocumentKind.DEPLOYMENT, deployment_id, None)
             await self._commit([gone, *self._service_documents(left)])
             self._registry.remove(deployment_id)
+            log.info("Deployment %s was removed", deployment_id)
 
     async def change_service(self, name: str, changes: Changes) -> None:
         """Change settings of a service's active revision."""
@@ -234,6 +238,8 @@ class Registration:
         document = Document(DocumentKind.DEPLOYMENT, deployment.id, msgspec.json.encode(deployment))
         await self._commit([document, *self._service_documents([*others, deployment])])
         self._registry.put(deployment)
+        services = ", ".join(f"{one.name} {one.revision}" for one in deployment.services)
+        log.info("Deployment %s at %s serves %s", deployment.id, deployment.uri, services)
 
     async def _commit(self, documents: Sequence[Document]) -> None:
         await self._requests.ask(lambda number: StoreDocuments(tuple(documents), number))

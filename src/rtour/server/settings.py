@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from rtour.errors import RtourError
+from rtour.server import log_levels
 from rtour.server.durations import DurationError, parse_duration
 from rtour.server.tokens import Secret
 
@@ -121,7 +122,6 @@ _NOTHING: dict[str, tuple[str, ...]] = {
     "retry_max_interval_ms": ("unlimited", "none"),
     "pg_port": ("off", "none"),
 }
-_LEVELS = frozenset({"trace", "debug", "info", "warn", "warning", "error", "off"})
 
 
 def load(
@@ -193,9 +193,7 @@ def _from_official(environment: Mapping[str, str]) -> dict[str, Any]:
     for name, variable in OFFICIAL.items():
         if variable in environment:
             text = environment[variable]
-            if name == "log_level":  # a filter such as `warn,restate=info`: its first level
-                text = text.split(",")[0].rpartition("=")[2]
-            elif name == "log_format" and text in {"pretty", "compact"}:
+            if name == "log_format" and text in {"pretty", "compact"}:
                 text = "human"
             values[name] = _parse(name, text, variable)
     if "RESTATE_BIND_IP" in environment:
@@ -259,10 +257,10 @@ def _checked(settings: Settings) -> Settings:
         raise ConfigError(
             f"check_data: expected beside, first or never, got '{settings.check_data}'"
         )
-    if settings.log_level.lower() not in _LEVELS:
-        raise ConfigError(
-            f"log_level: expected one of {', '.join(sorted(_LEVELS))}, got '{settings.log_level}'"
-        )
+    try:
+        log_levels.parse(settings.log_level)
+    except log_levels.BadLevels as error:
+        raise ConfigError(f"log_level: {error}") from error
     if settings.log_format not in {"human", "json"}:
         raise ConfigError(f"log_format: expected human or json, got '{settings.log_format}'")
     return settings

@@ -16,7 +16,7 @@ from typing import Final
 
 from rtour.errors import RtourError
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("rtour.access")
 
 SHORTEST: Final = 8
 _OTHERS_MAY_READ: Final = 0o044

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from rtour import ids
+from rtour.engine.commands import Invoke
 from rtour.engine.model import Invocation, Trace
 
 _TRACEPARENT: Final = re.compile(
@@ -57,6 +58,12 @@ def own_trace(invocation_id: str, *, sampled: bool) -> SpanContext:
     """The context of an invocation that starts a trace: its start span, which has no parent."""
     uuid = invocation_uuid(invocation_id)
     return SpanContext(uuid, uuid[8:], sampled)
+
+
+def trace_id(told: Invocation | Invoke) -> str:
+    """The trace that an invocation belongs to, in hex, whether spans are made of it or not."""
+    above = parse(told.trace)
+    return (invocation_uuid(told.id) if above is None else above.trace_id).hex()
 
 
 def parent_of(invocation: Invocation) -> SpanContext | None:

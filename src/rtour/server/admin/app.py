@@ -34,7 +34,7 @@ from rtour.server.requests import Overloaded, Requests, Unavailable
 from rtour.server.time_control import TimeControl
 from rtour.server.web import Reply, Request, text_reply
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("rtour.admin")
 
 # What clients may ask for by version; all of it is off here, but what `About` says.
 _FEATURES: Final = dict.fromkeys(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from random import Random
 from typing import Final
@@ -28,6 +29,8 @@ from rtour.server.admin.replies import ok
 from rtour.server.registry import Registry
 from rtour.server.requests import Requests
 from rtour.server.web import Reply, Request
+
+log = logging.getLogger("rtour.admin")
 
 STATUSES: Final = {
     Verdict.DONE: 200,
@@ -77,6 +80,15 @@ class Operations:
         self, operation: str, id_: str, deployment: str | None = None, from_index: int = 0
     ) -> Outcome:
         """Do an operation by its name in the URL."""
+        concerned = self._invocation(id_)
+        outcome = await self._ask(operation, id_, deployment, from_index)
+        if outcome.verdict in SUCCEEDED:
+            log.info("Asked to %s", operation, extra={"invocation": concerned})
+        return outcome
+
+    async def _ask(
+        self, operation: str, id_: str, deployment: str | None, from_index: int
+    ) -> Outcome:
         if operation == "resume":
             chosen = self._deployment(id_, deployment or "keep")
             answer = await self._requests.ask(lambda number: Resume(id_, chosen, number))

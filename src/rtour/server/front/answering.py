@@ -14,7 +14,7 @@ from urllib.parse import quote_from_bytes
 from rtour.server.front.limits import Budget, FrontLimits, Share
 from rtour.server.web import TEXT, App, Headers, Reply, Request, text_reply
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("rtour.front")
 
 TOO_LARGE = text_reply(413, "length limit exceeded")
 TOO_MUCH = Reply(

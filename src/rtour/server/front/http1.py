@@ -33,7 +33,7 @@ from rtour.server.front.answering import (
 from rtour.server.front.limits import Deadline, Share
 from rtour.server.web import Headers, Reply, Request, text_reply
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("rtour.front")
 
 _BAD_REQUEST = text_reply(400, "bad request: this is not HTTP/1.1 as RFC 9112 has it")
 _HOP_BY_HOP = frozenset({b"connection", b"upgrade", b"http2-settings"})

@@ -25,7 +25,7 @@ from rtour.server.front.answering import (
 from rtour.server.front.limits import Budget, Deadline, Share
 from rtour.server.web import Headers, Reply, text_reply
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("rtour.front")
 
 _NO_PATH = text_reply(405, "method not allowed")
 _STATUS = {status: b"%d" % status for status in range(100, 1000)}

@@ -16,7 +16,7 @@ from rtour.server.front.http1 import Http1Connection
 from rtour.server.front.limits import Deadline, FrontLimits
 from rtour.server.web import App
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("rtour.front")
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _BACKLOG = 1024

@@ -29,7 +29,7 @@ from rtour.server.web import JSON, Headers, Reply, Request
 if TYPE_CHECKING:
     from rtour.server.tracing.tracer import Tracer
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("rtour.ingress")
 
 _CORS: Final[Headers] = [
     (b"vary", b"origin, access-control-request-method, access-control-request-headers"),

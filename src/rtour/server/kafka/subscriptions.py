@@ -167,6 +167,7 @@ class Subscriptions:
                 Document(DocumentKind.SUBSCRIPTION_PLACES, id_, places.NOWHERE),
             )
             self._subscriptions[id_] = subscription
+            log.info("The subscription %s feeds %s to %s", id_, source, sink)
             self._start_reader(subscription)
             return subscription
 
@@ -181,6 +182,7 @@ class Subscriptions:
                 Document(DocumentKind.SUBSCRIPTION_PLACES, id_, None),
             )
             del self._subscriptions[id_]
+            log.info("The subscription %s was ended", id_)
 
     async def _put_cluster(self, cluster: Cluster) -> None:
         await self._store(_document(DocumentKind.KAFKA_CLUSTER, cluster.name, cluster))

@@ -42,7 +42,11 @@ class Lifecycle:
         except Exception:
             if not self._broke:
                 self._broke = True
-                log.exception("A span could not be made of %r; no more of these are told", record)
+                log.exception(
+                    "A span could not be made of %.1000r; no more of these are told",
+                    record,
+                    extra={"invocation": record.command},
+                )
 
     def _look(self, record: c.Record, decision: Decision) -> None:
         began = False

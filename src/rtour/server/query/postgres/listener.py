@@ -17,7 +17,7 @@ from rtour.server.query.postgres.session import SETTINGS, Session
 from rtour.server.query.postgres.wire import MalformedError
 from rtour.server.tokens import Tokens
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("rtour.query")
 
 _CONNECTIONS_MAX: Final = 100
 _STARTUP_TIMEOUT_S: Final = 10.0

@@ -273,7 +273,7 @@ def test_a_consumer_that_fails_is_replaced_for_ever() -> None:
 def test_what_keeps_a_subscription_from_reading_is_told_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A complaint of minutes is one line of the log, and its end is another; so is a failure."""
+    """A complaint of minutes is one line of the log, and its end is another; so it is with failures."""
 
     async def story(world: World) -> None:
         world.topic.put(None, b"0")
@@ -291,6 +291,7 @@ def test_what_keeps_a_subscription_from_reading_is_told_once(
         assert (reading.state, reading.error, reading.lag) == ("reading", None, {0: 0})
         told = [record.getMessage().partition("orders ")[2] for record in caplog.records]
         assert told == [
+            f"to {GREETER}",
             "reads nothing, and goes on trying: no such user",
             "reads again",
             "reads nothing, and goes on trying: the broker fell over",

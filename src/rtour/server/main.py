@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Any, Self
 
@@ -26,12 +25,13 @@ from rtour.server.cleaner import Cleaner
 from rtour.server.defaults import defaults, route_settings
 from rtour.server.discoverer import HttpDiscoverer
 from rtour.server.front import Front, FrontLimits
-from rtour.server.identity import Sign, Signer, unsigned
+from rtour.server.identity import Sign
 from rtour.server.ingress.app import Ingress
 from rtour.server.invoker import Invoker, InvokerLimits
 from rtour.server.kafka.subscriptions import Subscriptions
 from rtour.server.live import live_attempts
 from rtour.server.metrics import Metrics
+from rtour.server.outside import signing, tracing_to, transport_to
 from rtour.server.preconditions import Preconditions
 from rtour.server.processor import Processor
 from rtour.server.query.endpoint import QueryEndpoint
@@ -47,16 +47,13 @@ from rtour.server.settings import Settings
 from rtour.server.tasks import TaskSet
 from rtour.server.time_control import TimeControl, described, restore
 from rtour.server.timers import Timers
-from rtour.server.transport import HttpTransport, Transport
-from rtour.server.transport.aws_lambda import LambdaTransport
-from rtour.server.transport.aws_signing import calls_to
+from rtour.server.transport import Transport
 from rtour.server.world import World
 from rtour.storage import Recovered
 from rtour.storage.failures import DamagedError
 from rtour.storage.sqlite import EphemeralStorage, SqliteStorage
 
 if TYPE_CHECKING:
-    from rtour.engine.view import View
     from rtour.server.tracing.setup import Tracing
 
 log = logging.getLogger("rtour.server")
@@ -119,9 +116,11 @@ class Server:
 
     def _build(self) -> None:
         settings, clock, random = self.settings, self._clock, self._random
-        sign = _signing(settings, self._machine)
-        self.tracing = tracing = _tracing(settings, clock, random, self.storage.view)
-        self._transport = self._given_transport or _transport(settings)
+        sign = signing(settings, self._machine)
+        self.tracing = tracing = tracing_to(
+            settings, clock, random, self.storage.view, CLUSTER_NAME
+        )
+        self._transport = self._given_transport or transport_to(settings)
         self.processor = Processor(
             self.storage,
             clock,
@@ -377,27 +376,3 @@ class Server:
         if self.tracing is not None:
             await self.tracing.close()
         self.storage.close()
-
-
-def _signing(settings: Settings, clock: Clock) -> Sign:
-    """How requests to deployments are signed. The public key is told, since services need it."""
-    if not settings.request_identity_key_file:
-        return unsigned
-    signer = Signer(Path(settings.request_identity_key_file), clock)
-    log.info("Requests to deployments are signed, their public key is %s", signer.key_id)
-    return signer.headers
-
-
-def _transport(settings: Settings) -> Transport:
-    """To deployments behind URLs, and to those that are Lambda functions."""
-    http = HttpTransport(ca_file=settings.deployment_ca_file)
-    return LambdaTransport(http, calls_to(settings.lambda_endpoint))
-
-
-def _tracing(settings: Settings, clock: Clock, random: Random, view: View) -> Tracing | None:
-    """What makes spans, if an endpoint wants them; else not even its modules are loaded."""
-    if settings.tracing_endpoint is None:
-        return None
-    from rtour.server.tracing.setup import Tracing  # noqa: PLC0415
-
-    return Tracing(settings, clock, random, view, CLUSTER_NAME)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from functools import partial
 
 import pytest
 
-from rtour.engine.actions import NotFound, Outcome, Respond, Verdict
+from rtour.engine.actions import Finished, NotFound, Outcome, Respond, Verdict
 from rtour.engine.commands import Attach, Cancel, Command, Detach, Invoke
-from rtour.engine.model import FromIngress, RequestSink, Target
+from rtour.engine.model import FromIngress, HandlerType, RequestSink, Target
+from rtour.protocol.messages import Value
 from rtour.server.requests import Overloaded, Requests, Unavailable
 
 
@@ -132,3 +134,94 @@ async def test_a_client_that_goes_away_leaves_nothing_in_the_engine() -> None:
     cancelling.cancel()
     await asyncio.gather(attaching, cancelling, return_exceptions=True)
     assert proposed[3:] == [Detach("a", 1)]
+
+
+def call(number: int, id_: str = "a", *, fresh: bool = False) -> Invoke:
+    return Invoke(id_, Target("S", "h"), FromIngress(), sink=RequestSink(number), fresh=fresh)
+
+
+def attach(number: int) -> Attach:
+    return Attach("a", RequestSink(number))
+
+
+async def test_who_waits_for_the_same_waits_together() -> None:
+    """However many call with one key or attach, the engine hears of one, and all are answered."""
+    proposed: list[Command] = []
+    requests = Requests(proposed.append, 1)
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(requests.ask(make)) for make in (call, attach, call, attach)]
+    await asyncio.sleep(0)
+    assert proposed == [call(1)]
+    assert requests.pending == 4
+    result = Finished("a", Value(b"1"))
+    requests.resolve(Respond(1, result))
+    late = loop.create_task(requests.ask(attach))
+    assert await asyncio.gather(*tasks) == [result] * 4
+    assert proposed == [call(1), attach(5)], "who comes after the answer asks anew"
+    requests.resolve(Respond(5, result))
+    assert await late == result
+    assert requests.pending == 0
+
+
+async def test_a_call_does_not_join_those_who_only_look() -> None:
+    """Who attaches may hear that there is no such invocation; a call makes it."""
+    proposed: list[Command] = []
+    requests = Requests(proposed.append, 1)
+    loop = asyncio.get_running_loop()
+    looking, calling = (loop.create_task(requests.ask(make)) for make in (attach, call))
+    await asyncio.sleep(0)
+    assert proposed == [attach(1), call(2)]
+    requests.resolve(Respond(1, NotFound("a")))
+    requests.resolve(Respond(2, Finished("a", Value(b"1"))))
+    assert await looking == NotFound("a")
+    assert await calling == Finished("a", Value(b"1"))
+
+
+async def test_calls_without_a_key_are_their_own() -> None:
+    """And so are runs of a workflow, of which the second is refused."""
+    proposed: list[Command] = []
+    requests = Requests(proposed.append, 1)
+    loop = asyncio.get_running_loop()
+    run = Target("W", "run", key="k", handler_type=HandlerType.WORKFLOW)
+    tasks = [
+        loop.create_task(requests.ask(make))
+        for make in (
+            partial(call, fresh=True),
+            partial(call, fresh=True),
+            lambda number: Invoke("w", run, FromIngress(), sink=RequestSink(number)),
+            lambda number: Invoke("w", run, FromIngress(), sink=RequestSink(number)),
+        )
+    ]
+    await asyncio.sleep(0)
+    assert len(proposed) == 4
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_the_last_to_leave_takes_the_waiting_back() -> None:
+    """Who asked first may leave: the others still hear of the end."""
+    proposed: list[Command] = []
+    requests = Requests(proposed.append, 1)
+    loop = asyncio.get_running_loop()
+    first, second, third = (loop.create_task(requests.ask(attach)) for _ in range(3))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    assert proposed == [attach(1)]
+    for task in (second, third):
+        task.cancel()
+    await asyncio.gather(second, third, return_exceptions=True)
+    assert proposed == [attach(1), Detach("a", 1)]
+    assert requests.pending == 0
+
+
+async def test_all_of_a_party_hear_of_a_failure() -> None:
+    """Each caller fails, whoever of them asked the engine."""
+    requests = Requests(lambda command: None, 1)
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(requests.ask(attach)) for _ in range(2)]
+    await asyncio.sleep(0)
+    requests.fail(OSError("the disk is full"))
+    failures = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(failure) for failure in failures] == [Unavailable] * 2

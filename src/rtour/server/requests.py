@@ -34,6 +34,34 @@ class Unavailable(RtourError):  # noqa: N818
     """No answer will come: the server cannot go on."""
 
 
+class _Party:
+    """Callers that wait for the end of one invocation, with one number in the engine.
+
+    To the engine's answers it is what a single caller's future is.
+    """
+
+    def __init__(self, number: int, *, invokes: bool) -> None:
+        self.number = number
+        self.invokes = invokes  # whether it sees to it that there is such an invocation
+        self.answers: set[asyncio.Future[Response]] = set()
+        self._done = False
+
+    def done(self) -> bool:
+        return self._done
+
+    def set_result(self, response: Response) -> None:
+        self._done = True
+        for answer in self.answers:
+            if not answer.done():
+                answer.set_result(response)
+
+    def set_exception(self, error: Exception) -> None:
+        self._done = True
+        for answer in self.answers:
+            if not answer.done():
+                answer.set_exception(error)
+
+
 class Requests:
     """Numbers and waiters of the requests under way.
 
@@ -41,6 +69,10 @@ class Requests:
     stored and answered. At most `pending_max` wait for the end of an invocation, and as many for
     the next commit, so that callers without number do not keep an operator out. `room` waits while
     too much is not yet durable.
+
+    Those who wait for the end of the same invocation wait together, as one for the engine: it keeps
+    the list of who waits in the invocation's row, which thousands would make long, and each of them
+    would have written anew.
     """
 
     def __init__(
@@ -55,13 +87,15 @@ class Requests:
         self._next = first_id
         self._pending_max = pending_max
         self._room = room
-        self._waiting: dict[int, asyncio.Future[Response]] = {}
-        self._callers = 0  # of those, who wait for the end of an invocation
+        self._waiting: dict[int, asyncio.Future[Response] | _Party] = {}
+        self._parties: dict[str, _Party] = {}  # by invocation, those that may be joined
+        self._callers = 0  # who wait for the end of an invocation
+        self._others = 0  # who wait for the next commit
         self._failure: str | None = None
 
     @property
     def pending(self) -> int:
-        return len(self._waiting)
+        return self._callers + self._others
 
     async def ask(self, make: Callable[[int], Command]) -> Response:
         """Propose `make(number)` and wait.
@@ -80,10 +114,14 @@ class Requests:
         if isinstance(command, Invoke | Attach) and command.sink == RequestSink(number):
             id_ = command.id
         lasting = id_ is not None
-        alike = self._callers if lasting else len(self._waiting) - self._callers
-        if alike >= self._pending_max:
+        if (self._callers if lasting else self._others) >= self._pending_max:
             raise Overloaded
+        if isinstance(command, Invoke | Attach) and lasting and _is_shared(command):
+            together = self._ask_together(command, number)
+            del make, command
+            return await together
         self._callers += lasting
+        self._others += not lasting
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         try:
@@ -97,6 +135,34 @@ class Requests:
         finally:
             del self._waiting[number]
             self._callers -= lasting
+            self._others -= not lasting
+
+    async def _ask_together(self, command: Invoke | Attach, number: int) -> Response:
+        """Join those who wait for the same invocation, or be the first of them."""
+        id_, invokes = command.id, isinstance(command, Invoke)
+        party = self._parties.get(id_)
+        if party is None or party.done() or (invokes and not party.invokes):
+            party = self._parties[id_] = self._waiting[number] = _Party(number, invokes=invokes)
+            self._propose(command)
+        del command
+        self._callers += 1
+        answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        party.answers.add(answer)
+        try:
+            return await answer
+        finally:
+            self._callers -= 1
+            party.answers.discard(answer)
+            if not party.answers:
+                self._break_up(id_, party)
+
+    def _break_up(self, id_: str, party: _Party) -> None:
+        """Nobody is left: the engine may forget them, if it has not answered them."""
+        if self._parties.get(id_) is party:
+            del self._parties[id_]
+        del self._waiting[party.number]
+        if not party.done():
+            self._propose(Detach(id_, party.number))
 
     def resolve(self, respond: Respond) -> None:
         """Give an answer to whoever waits for it, if they still do."""
@@ -116,3 +182,8 @@ class Requests:
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(Unavailable(self._failure))
+
+
+def _is_shared(command: Invoke | Attach) -> bool:
+    """Whether others may ask for the same. Who comes second to a workflow's run is refused."""
+    return isinstance(command, Attach) or not (command.fresh or command.target.is_workflow_run)

@@ -349,7 +349,7 @@ class InStepMachine(EngineMachine):
         memory, sqlite = self.worlds
         sqlite.storage.close()
         sqlite.storage = self.opened()
-        assert sqlite.storage.recover().running == memory.storage.recover().running
+        assert sqlite.storage.running_after(0, 1000) == memory.storage.running_after(0, 1000)
         assert sqlite.storage.timers_after(None, 1000) == memory.storage.timers_after(None, 1000)
 
     def teardown(self) -> None:

@@ -27,7 +27,8 @@ from rtour.server.attempt import Attempt
 from rtour.server.attempt_errors import AttemptFailure
 from rtour.server.attempt_terms import AttemptLimits, Progress, Route
 from rtour.server.counts import AttemptCounts
-from rtour.server.invoker import Invoker, InvokerLimits
+from rtour.server.invoker import Invoker
+from rtour.server.invoker_terms import InvokerLimits
 from rtour.server.preconditions import Preconditions
 from rtour.server.processor import Processor
 from rtour.server.requests import Requests
@@ -60,6 +61,7 @@ class Rig:
         *,
         version: int = 6,
         concurrent: int = 1000,
+        window: int = 1000,
         storage: MemoryStorage | None = None,
     ) -> None:
         self.clock = clock
@@ -78,7 +80,7 @@ class Rig:
         )
         self.making_room: Callable[[], Awaitable[object]] = self.processor.room
         self.requests = Requests(self.processor.propose, first_id=1)
-        self.invoker = Invoker(self, self, Random(1), InvokerLimits(concurrent))
+        self.invoker = Invoker(self, self, Random(1), InvokerLimits(concurrent, window=window))
         self.timers = Timers(self.storage.timers_after, self.processor.propose, clock)
         self.recovered = self.storage.recover()
         self.processor.start(self.recovered)

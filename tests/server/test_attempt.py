@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from msgspec.structs import replace
 
-from rtour.engine.actions import Finished, NotReady, Outcome, StartAttempt, Verdict
+from rtour.engine.actions import Finished, NotReady, Outcome, Verdict
 from rtour.engine.commands import Cancel, GetOutput, Invoke, Kill, Pause, Purge, Resume
 from rtour.engine.commands import Signal as SignalCommand
 from rtour.engine.model import FromIngress, RequestSink, Status
@@ -582,8 +582,7 @@ def test_a_pause_asked_for_before_a_restart_takes_hold_after_it() -> None:
         rig.propose(Pause(id_))
         await rig.settled()
         after = Rig(rig.clock, storage=MemoryStorage(rig.storage.durable))
-        for invocation in after.storage.recover().running:
-            after.invoker.start_attempt(StartAttempt(invocation))
+        after.invoker.recover()
         assert await after.status(id_) is Status.PAUSED
         assert after.transport.waiting == 0
 
@@ -648,3 +647,28 @@ def test_a_service_faster_than_the_disk_waits_for_it() -> None:
         await answer
 
     on_rig(scenario)
+
+
+def test_a_long_line_waits_in_storage() -> None:
+    """Memory holds its beginning; those who were killed or paused there get no slot."""
+
+    async def scenario(rig: Rig) -> None:
+        first, _ = rig.invoke(greeter())
+        running = await rig.attempt()
+        waiting = [rig.invoke(greeter()) for _ in range(10)]
+        await rig.settled()
+        held = {activation.invocation.id for activation in rig.invoker.activations()}
+        assert held == {first, *(id_ for id_, _ in waiting[:2])}
+        assert rig.invoker.waiting == (10, 0)
+        rig.propose(Kill(waiting[3][0]))
+        rig.propose(Pause(waiting[5][0]))
+        assert await rig.status(waiting[5][0]) is Status.PAUSED, "at once, not when its turn comes"
+        for _ in range(8):
+            running.say(Output(Value()), End())
+            running = await rig.attempt()
+        running.say(Output(Value()), End())
+        await rig.settled()
+        ended = [number for number, (_, answer) in enumerate(waiting) if answer.done()]
+        assert ended == [0, 1, 2, 3, 4, 6, 7, 8, 9]
+
+    on_rig(scenario, concurrent=1, window=2)

@@ -291,7 +291,7 @@ def test_time_never_runs_back() -> None:
             on_defect=lambda *_: None,
             on_fatal=lambda _: None,
         )
-        processor.start(Recovered(9, 45, [], []))
+        processor.start(Recovered(9, 45, []))
         for number in range(3):
             processor.propose(invoke(number))
         await turn()

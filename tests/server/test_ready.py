@@ -8,27 +8,33 @@ import pytest
 
 from rtour.engine.model import FromIngress, Invocation, RequestSink, Status, Target
 from rtour.server.activation import Activation
+from rtour.server.invoker_terms import InvokerLimits
 from rtour.server.ready import ReadyQueue
 
 _numbers = itertools.count(1)
 
 
 class Hands:
-    """A queue, and a clock that is moved by hand."""
+    """A queue, a clock that is moved by hand, and what is left to storage."""
 
-    def __init__(self, concurrent: int, crowd: int = 2) -> None:
+    def __init__(self, concurrent: int, crowd: int = 2, window: int = 1000) -> None:
         self.now = 0.0
-        self.queue = ReadyQueue(concurrent, lambda: self.now, crowd)
+        self.stored: dict[int, Activation] = {}
+        limits = InvokerLimits(concurrent, window=window)
+        self.queue = ReadyQueue(
+            limits, lambda: self.now, lambda left: self.stored.pop(left.number, None), crowd
+        )
 
     def begun(self, place: str, wanted: int) -> int:
         """How many of those who want to begin may."""
         return sum(self.queue.begin(place) for _ in range(wanted))
 
-    def put(self, place: str, *, caller: bool = False) -> Activation:
+    def put(self, place: str, *, caller: bool = False, attempts: int = 0) -> Activation:
+        number = next(_numbers)
         activation = Activation(
             Invocation(
-                id=f"inv_{next(_numbers)}",
-                number=1,
+                id=f"inv_{number}",
+                number=number,
                 target=Target(place, "run"),
                 status=Status.INVOKED,
                 source=FromIngress(),
@@ -37,8 +43,22 @@ class Hands:
                 sinks=(RequestSink(1),) if caller else (),
             )
         )
-        self.queue.put(place, activation)
+        activation.attempts = attempts
+        if not self.queue.put(place, activation):
+            self.stored[number] = activation
         return activation
+
+    def order(self, place: str) -> list[Activation]:
+        """Who gets the place's only slot, one after the other."""
+        found: list[Activation] = []
+        while len(self.queue):
+            self.queue.end(place)
+            while (taken := self.queue.next()) is None and self.queue.unfinished:
+                pass
+            if taken is None:
+                break
+            found.append(taken[0])
+        return found
 
     def next_places(self) -> list[str]:
         found = iter(self.queue.next, None)
@@ -146,3 +166,79 @@ def test_work_that_nobody_waits_for_is_no_overload() -> None:
         hands.put("a")
     hands.now = 3600.0
     assert not hands.queue.overloaded("a")
+
+
+# --- what is left to storage ---------------------------------------------------------------------
+
+
+def test_the_end_of_a_long_line_is_left_to_storage() -> None:
+    """Its order stays, and so does the count of who waits."""
+    hands = Hands(1, window=3)
+    assert hands.queue.begin("a")
+    line = [hands.put("a") for _ in range(500)]
+    assert len(hands.stored) == 497
+    assert len(hands.queue) == 500
+    assert hands.order("a") == line
+    assert not hands.stored
+
+
+def test_who_was_tried_before_stays_in_memory() -> None:
+    """What is known of earlier attempts is stored nowhere."""
+    hands = Hands(1, window=1)
+    assert hands.queue.begin("a")
+    first, left = hands.put("a"), hands.put("a")
+    again = hands.put("a", attempts=1)
+    assert list(hands.stored.values()) == [left]
+    assert hands.order("a") == [first, again, left]
+
+
+def test_nobody_overtakes_those_who_were_left() -> None:
+    """There is room in memory again, but others came first."""
+    hands = Hands(1, window=2)
+    assert hands.queue.begin("a")
+    line = [hands.put("a") for _ in range(4)]
+    hands.queue.end("a")
+    assert hands.queue.next() == (line[0], "a")
+    line.append(hands.put("a"))
+    assert hands.order("a") == line[1:]
+
+
+def test_thousands_that_were_killed_are_passed_over_in_parts() -> None:
+    """Nobody waits for the ones behind them longer than it takes to look."""
+    hands = Hands(1, window=1)
+    assert hands.queue.begin("a")
+    first = hands.put("a")
+    for _ in range(1000):
+        hands.put("a")
+    hands.stored.clear()
+    last = hands.put("a")
+    hands.queue.end("a")
+    assert hands.queue.next() == (first, "a")
+    hands.queue.end("a")
+    turns = 0
+    while (found := hands.queue.next()) is None:
+        assert hands.queue.unfinished
+        turns += 1
+    assert found == (last, "a")
+    assert turns == 10
+    hands.queue.end("a")
+    assert hands.queue.next() is None
+    assert not hands.queue.unfinished
+    assert hands.queue.begin("a")
+
+
+def test_callers_who_were_left_to_storage_count() -> None:
+    """A crowd is a crowd wherever it waits; who has gone is one of it no more."""
+    hands = Hands(2, crowd=4, window=1)
+    assert hands.begun("a", 2) == 2
+    for _ in range(4):
+        hands.put("a", caller=True)
+    hands.now = 5.0
+    assert hands.queue.overloaded("a")
+    hands.stored.clear()
+    hands.queue.end("a")
+    assert hands.next_places() == ["a"]
+    assert not hands.queue.overloaded("a")
+    hands.queue.end("a")
+    assert hands.next_places() == []
+    assert len(hands.queue) == 0

@@ -30,6 +30,7 @@ RETENTION_MS = 1_200_000
 CLEANUP_MS = 120_000
 FEW_SLOTS = 10
 TIMER_WINDOW = 2  # small, so that timers leave memory and come back
+READY_WINDOW = 2  # and those that wait for a slot, too
 
 
 class Host(Protocol):
@@ -124,7 +125,9 @@ class Life(Server):
         self.processor._unstored_bytes_max = self._unstored_bytes_max
         self.subscriptions._open_client = lambda *_: self._host.topic.open(lambda: self.dead)
         self.timers = Timers(self.storage.timers_after, propose, self._clock, TIMER_WINDOW)
-        self._go_on(self._recover())
+        self.invoker.ready.window = READY_WINDOW
+        self._recover()
+        self._go_on()
 
     def waiting_until(self, at: int) -> set[object]:
         """Timers and retries that are due by then."""

@@ -180,6 +180,12 @@ INVOKER = (
         "self._free += not self._lines",
     ),
     Mutant(
+        "who was left to storage is not brought back",
+        "rtour.server.ready:ReadyQueue.next",
+        "line.refill(self._bring_back)",
+        "line.left = type(line.left)()",
+    ),
+    Mutant(
         "notifications before the connection are dropped",
         _ATTEMPT + "_send",
         "self._early.append(data)",
@@ -227,14 +233,14 @@ TIME_AND_RECOVERY = (
     Mutant(
         "a restart forgets what ran",
         _MAIN + "_go_on",
-        "in recovered.running:",
-        "in recovered.running[:0]:",
+        "self.invoker.recover()",
+        "pass",
     ),
     Mutant(
         "a restart forgets what was tried before",
-        _MEMORY + "MemoryStorage.recover",
-        "if i.status is Status.INVOKED",
-        "if i.status is Status.INVOKED and i.attempt == 1",
+        _MEMORY + "MemoryStorage.running_after",
+        "if each.status is Status.INVOKED",
+        "if each.attempt == 1 and each.status is Status.INVOKED",
     ),
     Mutant(
         "a restart forgets deployments",

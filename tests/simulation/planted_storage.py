@@ -77,9 +77,9 @@ STORAGE = (
     ),
     Mutant(
         "a restart finds all but the first of what ran",
-        "rtour.storage.sqlite:SqliteStorage.recover",
-        "self._reader.running()",
-        "self._reader.running()[1:]",
+        "rtour.storage.sqlite:SqliteStorage.running_after",
+        "self._reader.running_after(number, limit)",
+        "self._reader.running_after(number, limit)[number == 0:]",
         "sqlite",
     ),
     Mutant(
@@ -108,7 +108,7 @@ DAMAGE = (
     ),
     Mutant(
         "only what an invocation was born with is checked",
-        "rtour.storage.reader:Reader._invocation",
+        "rtour.storage.reader:Reader._check_invocation",
         " or sums.of_read(row[0], *grown) != grown_sum",
         "",
         "sqlite",

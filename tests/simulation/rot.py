@@ -118,6 +118,7 @@ def _told(folder: Path, settings: SqliteSettings, differences: Differences) -> l
     try:
         storage = SqliteStorage(folder, settings)
         storage.recover()
+        storage.running_after(0, 1 << 30)
         wrong = differences(storage)
     except StorageError:
         return []

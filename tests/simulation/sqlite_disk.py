@@ -112,6 +112,12 @@ class SqliteSimulatedStorage(SimulatedStorage):
     def recover(self) -> Recovered:
         return self._real.recover()
 
+    def running_after(self, number: int, limit: int) -> list[Invocation]:
+        return self._real.running_after(number, limit)
+
+    def stored(self, number: int) -> Invocation | None:
+        return self._real.stored(number)
+
     def journal(self, invocation: Invocation) -> list[Entry]:
         return self._real.journal(invocation)
 

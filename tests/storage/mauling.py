@@ -88,6 +88,7 @@ def everything(folder: Path) -> dict[str, Any]:
 
 def _answers(storage: SqliteStorage) -> Iterator[tuple[str, Any]]:
     yield "recovered", storage.recover()
+    yield "running", storage.running_after(0, 1 << 30)
     view = storage.view
     for number in range(1, INVOCATIONS + 2):
         found = view.invocation(f"inv_{number}")

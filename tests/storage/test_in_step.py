@@ -232,7 +232,11 @@ class InStep(RuleBasedStateMachine):
         self.model = MemoryStorage(self.model.durable)
         self.sqlite = SqliteStorage(self.folder, self.settings)
         expected, found = self.model.recover(), self.sqlite.recover()
-        assert found.running == expected.running
+        for after, limit in ((0, 1000), (0, 2), (2, 2)):
+            running = self.model.running_after(after, limit)
+            assert self.sqlite.running_after(after, limit) == running
+        for number in range(expected.last_sequence + 1):
+            assert self.sqlite.stored(number) == self.model.stored(number)
         assert found.documents == expected.documents
         # A record without changes leaves no trace; its number may be used again.
         assert found.last_sequence <= expected.last_sequence

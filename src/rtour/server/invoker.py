@@ -10,9 +10,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from random import Random
-from typing import Protocol
 
-import msgspec
 from msgspec.structs import replace
 
 from rtour.clock import wait_ms
@@ -37,42 +35,18 @@ from rtour.protocol.messages import ErrorBehavior
 from rtour.server.activation import Activation
 from rtour.server.attempt import Attempt
 from rtour.server.attempt_errors import AttemptFailure, failure, from_exception
-from rtour.server.attempt_terms import AttemptWorld, Ended, Progress, Route, Suspended
+from rtour.server.attempt_terms import AttemptWorld, Ended, Progress, Suspended
+from rtour.server.backlog import Left, still_waiting
+from rtour.server.invoker_terms import InvokerLimits, Routes
 from rtour.server.making_room import RoomMaker
 from rtour.server.preconditions import Refused
 from rtour.server.ready import ReadyQueue
-from rtour.server.retries import RetryPolicy
 from rtour.server.tasks import TaskSet
 from rtour.server.transport import TransportError
 
 log = logging.getLogger("rtour.invoker")
 
-
-class Routes(Protocol):
-    """Finds deployments, and learns from how attempts went."""
-
-    def route(self, invocation: Invocation) -> Route:
-        """Where the next attempt goes. Raises AttemptFailure if there is no such place."""
-        ...
-
-    def place(self, invocation: Invocation) -> str:
-        """With whom it shares slots: the deployment it would go to."""
-        ...
-
-    def retry_policy(self, invocation: Invocation) -> RetryPolicy: ...
-
-    def learn(self, invocation: Invocation, attempt: Attempt, *, suspended: bool) -> None:
-        """An attempt ended by itself: did it need its input open?"""
-
-
-class InvokerLimits(msgspec.Struct, frozen=True):
-    """`concurrent` attempts per deployment at most; more wait their turn as `ready`.
-
-    While some do, an attempt that was idle for `idle_s` is asked to suspend.
-    """
-
-    concurrent: int = 1000
-    idle_s: float = 1.0
+_RECOVERED_AT_ONCE = 1000  # more would fill memory, only to be left to storage again
 
 
 class Invoker:
@@ -86,7 +60,8 @@ class Invoker:
         self._routes = routes
         self._random = random
         self._active: dict[str, Activation] = {}
-        self.ready = ReadyQueue(limits.concurrent, asyncio.get_running_loop().time)
+        self._loop = asyncio.get_running_loop()
+        self.ready = ReadyQueue(limits, self._loop.time, self._bring_back)
         self._room_maker = RoomMaker(self._attempts, self.ready.__len__, limits.idle_s)
         self._tasks = TaskSet()
         self._stopping = False
@@ -104,17 +79,29 @@ class Invoker:
         activation.attempt = None
         if invocation.pause_requested:  # asked for before a restart of the server
             del self._active[invocation.id]
-            self._world.propose(AttemptPaused(invocation.id, invocation.attempt, invocation.number))
+            self._pause(invocation)
         elif action.delay_ms:
             activation.next_retry_at = self._world.clock.now_ms() + action.delay_ms
             self._back_off(activation)
         else:
             self._make_ready(activation)
 
+    def recover(self) -> int:
+        """Begin anew what ran when the server's last life ended, and count it."""
+        last = count = 0
+        while page := self._world.storage.running_after(last, _RECOVERED_AT_ONCE):
+            for invocation in page:
+                self.start_attempt(StartAttempt(invocation))
+            last = page[-1].number
+            count += len(page)
+        return count
+
     def notify(self, action: Notify) -> None:
         activation = self._active.get(action.id)
         if activation is None or activation.invocation.attempt != action.attempt:
             return
+        if action.entry.index < activation.invocation.journal_length:
+            return  # brought back from storage with it
         if activation.attempt is not None:
             activation.attempt.notify(action.entry)
         else:  # it will read the journal when it starts
@@ -144,13 +131,16 @@ class Invoker:
     def pause_attempt(self, action: PauseAttempt) -> None:
         """Close the input of a running attempt; one that waits for its next try pauses now."""
         activation = self._active.get(action.id)
-        if activation is None:
-            return
-        if activation.attempt is not None:
+        if activation is None:  # left to storage, or ended just now, and then this is too late
+            self._pause(self._world.storage.view.invocation(action.id))
+        elif activation.attempt is not None:
             activation.attempt.close_input()
         else:
             self._drop(self._active.pop(action.id))
-            invocation = activation.invocation
+            self._pause(activation.invocation)
+
+    def _pause(self, invocation: Invocation | None) -> None:
+        if invocation is not None:
             self._world.propose(AttemptPaused(invocation.id, invocation.attempt, invocation.number))
 
     def _drop(self, activation: Activation | None) -> None:
@@ -180,8 +170,7 @@ class Invoker:
         activation.cancel_timer()
         delay_ms = wait_ms(self._world.clock, activation.next_retry_at)
         if delay_ms is not None:
-            loop = asyncio.get_running_loop()
-            activation.handle = loop.call_later(delay_ms / 1000, self._make_ready, activation)
+            activation.handle = self._loop.call_later(delay_ms / 1000, self._make_ready, activation)
 
     def _make_ready(self, activation: Activation) -> None:
         activation.stop_waiting()
@@ -192,8 +181,18 @@ class Invoker:
         if self.ready.begin(place):
             self._run(activation, place)
         else:
-            self.ready.put(place, activation)
+            if not self.ready.put(place, activation):
+                del self._active[activation.invocation.id]
             self._room_maker.start()
+
+    def _bring_back(self, left: Left) -> Activation | None:
+        """What was left to storage, if it still waits for the same attempt."""
+        invocation = still_waiting(self._world.storage, left)
+        if invocation is None or invocation.pause_requested:
+            self._pause(invocation)
+            return None
+        activation = self._active[invocation.id] = Activation(invocation)
+        return activation
 
     def _run(self, activation: Activation, place: str) -> None:
         """Begin an attempt in a slot of this place."""
@@ -224,12 +223,13 @@ class Invoker:
         """Give away the slots that are free."""
         while not self._stopping and (found := self.ready.next()) is not None:
             self._run(*found)
+        if self.ready.unfinished and not self._stopping:
+            self._loop.call_soon(self._run_next)
 
     async def _attempt(self, activation: Activation, attempt: Attempt, place: str) -> None:
         """Run one attempt and report how it went, unless it is no longer the current one."""
         outcome: Ended | Suspended | AttemptFailure
-        now = asyncio.get_running_loop().time
-        began = now()
+        began = self._loop.time()
         try:
             outcome = await attempt.run()
         except AttemptFailure as error:
@@ -244,7 +244,7 @@ class Invoker:
             log.exception("Attempt broke", extra={"invocation": attempt.invocation})
             outcome = failure("RT0006", f"internal error: {error!r}")
         finally:
-            self.counts.durations.add(now() - began)
+            self.counts.durations.add(self._loop.time() - began)
             self.ready.end(place)
             self._run_next()
         outcome = attempt.timed_out() or outcome
@@ -305,7 +305,7 @@ class Invoker:
         error = outcome.error
         activation.last_error = error
         self.counts.failed += 1
-        activation.failed_at = asyncio.get_running_loop().time()
+        activation.failed_at = self._loop.time()
         activation.failures += 1
         policy = self._routes.retry_policy(activation.invocation)
         if outcome.behavior is not ErrorBehavior.RETRY:

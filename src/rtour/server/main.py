@@ -27,7 +27,8 @@ from rtour.server.discoverer import HttpDiscoverer
 from rtour.server.front import Front, FrontLimits
 from rtour.server.identity import Sign
 from rtour.server.ingress.app import Ingress
-from rtour.server.invoker import Invoker, InvokerLimits
+from rtour.server.invoker import Invoker
+from rtour.server.invoker_terms import InvokerLimits
 from rtour.server.kafka.subscriptions import Subscriptions
 from rtour.server.live import live_attempts
 from rtour.server.metrics import Metrics
@@ -49,7 +50,6 @@ from rtour.server.time_control import TimeControl, described, restore
 from rtour.server.timers import Timers
 from rtour.server.transport import Transport
 from rtour.server.world import World
-from rtour.storage import Recovered
 from rtour.storage.failures import DamagedError
 from rtour.storage.sqlite import EphemeralStorage, SqliteStorage
 
@@ -233,13 +233,13 @@ class Server:
 
     async def _start(self) -> None:
         """Recover, then open the ports: whoever is answered finds everything in place."""
-        recovered = self._recover()
+        self._recover()
         if self.tracing is not None:
             self.tracing.start()
         await self._listen()
-        self._go_on(recovered)
+        self._go_on()
 
-    def _recover(self) -> Recovered:
+    def _recover(self) -> None:
         recovered = self.storage.recover()
         restore(self._clock, recovered)
         self.processor.start(recovered)
@@ -248,7 +248,6 @@ class Server:
             log.warning("The clock can be driven (--dev-clock). It is %s", described(self._clock))
             self.time = self._control(self._clock)
         self.subscriptions.load(recovered.documents)
-        return recovered
 
     def _control(self, clock: SkippingClock) -> TimeControl:
         return TimeControl(
@@ -275,12 +274,10 @@ class Server:
         if settings.pg_port is not None:
             await self.postgres.listen_if_free(settings.host, settings.pg_port)
 
-    def _go_on(self, recovered: Recovered) -> None:
+    def _go_on(self) -> None:
         """Take up what the server's last life left: attempts, timers, what is to be forgotten."""
-        if recovered.running:
-            log.info("%d invocations go on from their journals", len(recovered.running))
-        for invocation in recovered.running:
-            self.invoker.start_attempt(a.StartAttempt(invocation))
+        if going_on := self.invoker.recover():
+            log.info("%d invocations go on from their journals", going_on)
         self.timers.start()
         self.subscriptions.start()
         self._tasks.spawn(self.cleaner.run(), "cleaner")

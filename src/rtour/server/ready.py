@@ -4,6 +4,9 @@ A place is a deployment. One alone may have as many slots as are configured; a f
 that it cannot get, and each further place gets its share of what is left. So an endpoint that
 hangs, and fills all slots it can get, costs only itself. Places with waiting invocations take
 turns; within a place the first to come is the first to run.
+
+Of each place's line only the beginning is held in memory; the rest is left to storage, and brought
+back when the beginning has gone. Those that were tried before stay, with what is known of that.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from collections.abc import Callable
 from typing import Final
 
 from rtour.server.activation import Activation
+from rtour.server.backlog import Backlog, Left
+from rtour.server.invoker_terms import InvokerLimits
 
 # A place may have this many times the slots that are free: of 9 eighths, one alone gets 8.
 _TIMES_FREE: Final = 8
@@ -20,21 +25,35 @@ _TIMES_FREE: Final = 8
 # more), and the first for this long. Few slots are a choice, and no reason to refuse callers.
 _CROWD: Final = 1000
 _LONG_S: Final = 1.0
+_PAGE: Final = 100  # so many are brought back at once, or found to have gone: 2 ms
+
+BringBack = Callable[[Left], Activation | None]
 
 
 class _Line:
     """What waits for one place, with the moments since when."""
 
-    __slots__ = ("callers", "waiting")
+    __slots__ = ("callers", "left", "waiting")
 
     def __init__(self) -> None:
         self.waiting: deque[tuple[float, bool, Activation]] = deque()
-        self.callers = 0
+        self.left = Backlog()
+        self.callers = 0  # those of whom somebody waits for the end
 
-    def put(self, now: float, activation: Activation) -> None:
+    def __len__(self) -> int:
+        return len(self.waiting) + len(self.left)
+
+    def put(self, now: float, activation: Activation, window: int) -> bool:
+        """Whether it stays in memory."""
         awaited = bool(activation.invocation.sinks)  # now; others may attach while it waits
-        self.waiting.append((now, awaited, activation))
         self.callers += awaited
+        stays = activation.attempts > 0 or not (self.left or len(self.waiting) >= window)
+        if stays:
+            self.waiting.append((now, awaited, activation))
+        else:
+            self.left.put(activation.invocation, now, awaited=awaited)
+        activation.queued = stays
+        return stays
 
     def pop(self) -> Activation:
         _, awaited, activation = self.waiting.popleft()
@@ -46,16 +65,44 @@ class _Line:
         while self.waiting and not self.waiting[0][2].queued:
             self.pop()
 
+    def refill(self, bring_back: BringBack) -> None:
+        """Read the next page. Some may have been killed or paused meanwhile, even all."""
+        for _ in range(min(len(self.left), _PAGE)):
+            left = self.left.take()
+            activation = bring_back(left)
+            if activation is None:
+                self.callers -= left.awaited
+            else:
+                activation.queued = True
+                self.waiting.append((left.since, left.awaited, activation))
+
+    def since(self) -> float:
+        """Since when the first one waits. There must be one."""
+        return self.waiting[0][0] if self.waiting else self.left.first().since
+
 
 class ReadyQueue:
-    """`concurrent` slots for one place; `now` is the event loop's time in seconds."""
+    """Slots for attempts and lines for them; `now` is the event loop's time in seconds.
 
-    def __init__(self, concurrent: int, now: Callable[[], float], crowd: int = _CROWD) -> None:
-        self._crowd = max(concurrent, crowd)
-        self._free = concurrent + concurrent // _TIMES_FREE
+    `bring_back` reads what was left to storage, None if it needs no slot any more. `unfinished`
+    says that more of that was to be looked through than one turn is for: ask again for the next.
+    """
+
+    def __init__(
+        self,
+        limits: InvokerLimits,
+        now: Callable[[], float],
+        bring_back: BringBack,
+        crowd: int = _CROWD,
+    ) -> None:
+        self._crowd = max(limits.concurrent, crowd)
+        self.window = limits.window
+        self._free = limits.concurrent + limits.concurrent // _TIMES_FREE
         self._now = now
+        self._bring_back = bring_back
         self._used: dict[str, int] = {}
         self._lines: dict[str, _Line] = {}  # of places where somebody waits, the next one first
+        self.unfinished = False
 
     @property
     def running(self) -> int:
@@ -63,7 +110,8 @@ class ReadyQueue:
         return sum(self._used.values())
 
     def __len__(self) -> int:
-        return sum(len(line.waiting) for line in self._lines.values())
+        """How many wait, with those that were killed while they did and not yet passed over."""
+        return sum(len(line) for line in self._lines.values())
 
     def begin(self, place: str) -> bool:
         """Take a slot, if this place may have one and nobody waits for it."""
@@ -79,13 +127,15 @@ class ReadyQueue:
         self._free -= 1
         self._used[place] = self._used.get(place, 0) + 1
 
-    def put(self, place: str, activation: Activation) -> None:
-        """Wait for a slot. An activation whose `queued` is taken back is passed over."""
-        activation.queued = True
+    def put(self, place: str, activation: Activation) -> bool:
+        """Wait for a slot. One whose `queued` is taken back is passed over.
+
+        False if storage has all there is to know of it, and the activation may be forgotten.
+        """
         line = self._lines.get(place)
         if line is None:
             line = self._lines[place] = _Line()
-        line.put(self._now(), activation)
+        return line.put(self._now(), activation, self.window)
 
     def end(self, place: str) -> None:
         """Give a slot back."""
@@ -96,19 +146,30 @@ class ReadyQueue:
 
     def next(self) -> tuple[Activation, str] | None:
         """Who may run now, with a slot; None if nobody."""
+        self.unfinished = False
         for place, line in list(self._lines.items()):
+            if not self._may_begin(place):
+                continue
             line.skip_dropped()
-            if not line.waiting:
+            if not line.waiting and line.left:
+                line.refill(self._bring_back)
+            if line.waiting:
+                return self._first(place, line), place
+            if line.left:
+                self.unfinished = True
+            else:
                 del self._lines[place]
-            elif self._may_begin(place):
-                del self._lines[place]
-                activation = line.pop()
-                activation.queued = False
-                if line.waiting:
-                    self._lines[place] = line  # behind the others
-                self._take_slot(place)
-                return activation, place
         return None
+
+    def _first(self, place: str, line: _Line) -> Activation:
+        """Out of the line, into a slot; the place goes behind the others."""
+        del self._lines[place]
+        activation = line.pop()
+        activation.queued = False
+        if len(line):
+            self._lines[place] = line
+        self._take_slot(place)
+        return activation
 
     def overloaded(self, place: str) -> bool:
         """Whether one more caller would only make all others wait longer."""
@@ -116,4 +177,4 @@ class ReadyQueue:
         if line is None or line.callers < self._crowd:
             return False
         line.skip_dropped()
-        return bool(line.waiting) and self._now() - line.waiting[0][0] > _LONG_S
+        return len(line) > 0 and self._now() - line.since() > _LONG_S

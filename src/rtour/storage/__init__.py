@@ -19,11 +19,10 @@ from rtour.engine.view import View
 
 
 class Recovered(msgspec.Struct, frozen=True):
-    """What a restart must redo: running invocations, stored documents, the place in the log."""
+    """What a restart needs beside the running invocations: documents, the place in the log."""
 
     last_sequence: int
     last_at: int
-    running: list[Invocation]
     documents: list[Document]
 
 
@@ -35,7 +34,16 @@ class Storage(Protocol):
         """The working state, with all that was written, durable or not."""
 
     def recover(self) -> Recovered:
-        """Read what a restart needs. Called once, before anything is written."""
+        """Read what a restart needs, and see that what ran can be read, too.
+
+        Called once, before anything is written.
+        """
+
+    def running_after(self, number: int, limit: int) -> list[Invocation]:
+        """What a restart must redo: running invocations by number, beginning behind `number`."""
+
+    def stored(self, number: int) -> Invocation | None:
+        """An invocation as it is durable, by its number."""
 
     def write(self, changes: Iterable[Change], *, sequence: int, at: int) -> None:
         """Apply the changes of one record to the working state and the open batch."""

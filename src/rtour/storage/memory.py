@@ -213,15 +213,25 @@ class MemoryStorage:
 
     def recover(self) -> Recovered:
         tables = self.durable
-        running = [i for i in tables.invocations.values() if i.status is Status.INVOKED]
         return Recovered(
             last_sequence=tables.sequence,
             last_at=tables.at,
-            running=sorted(running, key=lambda invocation: invocation.number),
             documents=[
                 Document(kind, id_, json) for (kind, id_), json in sorted(tables.documents.items())
             ],
         )
+
+    def running_after(self, number: int, limit: int) -> list[Invocation]:
+        running = [
+            each
+            for each in self.durable.invocations.values()
+            if each.status is Status.INVOKED and each.number > number
+        ]
+        return sorted(running, key=lambda each: each.number)[:limit]
+
+    def stored(self, number: int) -> Invocation | None:
+        found = (each for each in self.durable.invocations.values() if each.number == number)
+        return next(found, None)
 
     def write(self, changes: Iterable[c.Change], *, sequence: int, at: int) -> None:
         batch = list(changes)

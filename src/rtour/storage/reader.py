@@ -18,7 +18,10 @@ _INVOCATION = (
     "FROM invocation"
 )
 # A partial index is used only by queries that repeat its condition.
-_RUNNING = f"{_INVOCATION} WHERE status != 'completed' AND status = 'invoked' ORDER BY number"
+_RUNNING = (
+    f"{_INVOCATION} WHERE status != 'completed' AND status = 'invoked' AND number > ? "
+    "ORDER BY number LIMIT ?"
+)
 # Most ids asked for are new: a query without columns to describe says so in a third of the time.
 _NUMBER = "SELECT number FROM invocation WHERE id = ?"
 _BY_NUMBER = f"{_INVOCATION} WHERE number = ?"
@@ -94,12 +97,19 @@ class Reader:
             raise self.damaged("invocation", (id_,))
         return self._invocation(found[0])
 
+    def numbered(self, number: int) -> Invocation | None:
+        found = self._all(_BY_NUMBER, (number,))
+        return self._invocation(found[0]) if found else None
+
     def _invocation(self, row: Row) -> Invocation:
+        self._check_invocation(row)
+        return rows.read_invocation(row)
+
+    def _check_invocation(self, row: Row) -> None:
         *values, born_sum, grown_sum = row
         born, grown = values[:_BORN], values[_BORN:]
         if sums.of_read(*born) != born_sum or sums.of_read(row[0], *grown) != grown_sum:
             raise self.damaged("invocation", row[:2])
-        return rows.read_invocation(row)
 
     def entries(self, number: int, first: int) -> list[Entry]:
         found = self._whole("journal", _ENTRIES, (number, first))
@@ -155,8 +165,16 @@ class Reader:
         """Without sums: whoever is told reads the invocation itself before forgetting it."""
         return [(id_, bool(whole)) for id_, whole in self._all(_EXPIRED, (at, limit))]
 
-    def running(self) -> list[Invocation]:
-        return [self._invocation(row) for row in self._all(_RUNNING)]
+    def check_running(self) -> None:
+        """That all running invocations are as they were written, however many there are."""
+        try:
+            for row in self._connection.execute(_RUNNING, (0, -1)):
+                self._check_invocation(row)
+        except READ_ERRORS as error:
+            raise explained(self._path, error) from error
+
+    def running_after(self, number: int, limit: int) -> list[Invocation]:
+        return [self._invocation(row) for row in self._all(_RUNNING, (number, limit))]
 
     def documents(self) -> list[Document]:
         return [

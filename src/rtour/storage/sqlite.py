@@ -66,12 +66,18 @@ class SqliteStorage:
         return self._working
 
     def recover(self) -> Recovered:
+        self._reader.check_running()  # before anything is begun
         return Recovered(
             last_sequence=self._working.open.base,
             last_at=self._last_at,
-            running=self._reader.running(),
             documents=self._reader.documents(),
         )
+
+    def running_after(self, number: int, limit: int) -> list[Invocation]:
+        return self._reader.running_after(number, limit)
+
+    def stored(self, number: int) -> Invocation | None:
+        return self._reader.numbered(number)
 
     def write(self, changes: Iterable[Change], *, sequence: int, at: int) -> None:
         self._refuse_after_failure()

@@ -56,6 +56,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: Setting
     user_file: Path
     project_file: Path | None
+    certificate: str | None = None
+    """The file of a server's own certificate, if we started that server."""
 
     @property
     def ingress_guessed(self) -> bool:
@@ -72,6 +74,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             token=self.token.value,
             ingress_token=self.ingress_token.value,
             ca_file=self.ca_file.value,
+            certificate=self.certificate,
             connect_timeout_s=options.get("connect_timeout", 3_000) / 1000,
             request_timeout_s=options.get("request_timeout", 13_000) / 1000,
             verify_tls=not options.get("insecure", False),

@@ -12,12 +12,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from rtour.cli.diagnostics import CliError, ExitCode
+from rtour.cli.own_server import OwnServer, expected
 from rtour.cli.session import Session, session_of
-from rtour.cli.settings import Setting, state_home
+from rtour.cli.settings import state_home
 from rtour.cli.tree import examples
 from rtour.cli.ui import open_ui
 from rtour.private_files import make_private
@@ -25,7 +25,6 @@ from rtour.private_files import make_private
 READY_WITHIN_S = 20.0
 LOOK_EVERY_S = 0.05
 STOP_WITHIN_S = 10.0
-DEFAULT_INGRESS_PORT, DEFAULT_ADMIN_PORT = 8080, 9070
 
 
 @examples("rtour up\nrtour up --no-ui\nrtour up --use-random-ports --ephemeral")
@@ -38,9 +37,11 @@ def up(
         bool, typer.Option("--ephemeral", help="Keep nothing when it stops.")
     ] = False,
     ingress_port: Annotated[
-        int, typer.Option("--ingress-port", metavar="N")
-    ] = DEFAULT_INGRESS_PORT,
-    admin_port: Annotated[int, typer.Option("--admin-port", metavar="N")] = DEFAULT_ADMIN_PORT,
+        int | None, typer.Option("--ingress-port", metavar="N", help="Default: 8080")
+    ] = None,
+    admin_port: Annotated[
+        int | None, typer.Option("--admin-port", metavar="N", help="Default: 9070")
+    ] = None,
     use_random_ports: Annotated[
         bool, typer.Option("-r", "--use-random-ports", help="Any two free ports.")
     ] = False,
@@ -53,13 +54,15 @@ def up(
     """Starts a server and opens the terminal UI on it; leaving the UI stops the server.
 
     Data is kept in ./rtour-data unless --ephemeral is given. Without a terminal, or with --no-ui,
-    the server runs in front until ctrl-C.
+    the server runs in front until ctrl-C. All other settings, TLS and tokens among them, come from
+    RTOUR_* variables and the file that RTOUR_CONFIG names, as for `rtour server`.
     """
     del retain  # the official CLI's flag: here data is kept unless one says otherwise
     session = session_of(ctx)
-    flags = {"ingress_port": str(ingress_port), "admin_port": str(admin_port)}
+    ports = {"ingress_port": ingress_port, "admin_port": admin_port}
+    flags = {name: str(port) for name, port in ports.items() if port is not None}
     if use_random_ports:
-        flags = _free_ports("ingress_port", "admin_port", "pg_port")
+        flags |= _free_ports("ingress_port", "admin_port", "pg_port")
     if data:
         flags["data"] = str(data)
     if ephemeral:
@@ -70,20 +73,17 @@ def up(
         from rtour.cli import foreground  # noqa: PLC0415 - loads the whole server
 
         raise typer.Exit(foreground.run(flags))
-    session.settings = msgspec.structs.replace(
-        session.settings,
-        admin_url=Setting(f"http://127.0.0.1:{flags['admin_port']}", "rtour up"),
-        ingress_url=Setting(f"http://127.0.0.1:{flags['ingress_port']}", "rtour up"),
-    )
-    with _server(session, flags) as log:
+    server = expected(session.world.env, flags)
+    session.settings = server.chosen(session.settings)
+    with _server(session, server, flags) as log:
         open_ui(session, log)
 
 
 @contextmanager
-def _server(session: Session, flags: dict[str, str]) -> Iterator[Path]:
+def _server(session: Session, server: OwnServer, flags: dict[str, str]) -> Iterator[Path]:
     """The server as a child: it has its own log and signals, the UI has the terminal."""
-    for name in ("ingress_port", "admin_port"):
-        _refuse_taken(int(flags[name]))
+    for address in (server.ingress, server.admin):
+        _refuse_taken(*address)
     words = [
         f"--{name.replace('_', '-')}" + ("" if value == "true" else f"={value}")
         for name, value in flags.items()
@@ -142,12 +142,12 @@ def _end_on_signals() -> None:
             signal.signal(getattr(signal, name), interrupt)
 
 
-def _refuse_taken(port: int) -> None:
+def _refuse_taken(host: str, port: int) -> None:
     """Whoever has the port would answer in place of our server, and the UI would show theirs."""
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
         except OSError as error:
             raise CliError(
                 f"port {port} is taken",

@@ -6,8 +6,10 @@ injectable, so that tests put an ASGI app or a `MockTransport` where the network
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,11 +24,13 @@ from rtour.client.failures import (
 )
 from rtour.client.lean import absent
 from rtour.redaction import redact
+from rtour.unreadable import UNREADABLE
 
 with absent("httpx._main"):
     import httpx
 
 MAX_RESPONSE_BYTES = 256 * 1024 * 1024
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -38,6 +42,10 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     token: str | None = None
     ingress_token: str | None = None
     ca_file: str | None = None
+    certificate: str | None = None
+    """PEM file of the server's very own certificate: it is believed whatever its name and issuer,
+    and no other one is.
+    """
     connect_timeout_s: float = 3.0
     request_timeout_s: float = 13.0
     verify_tls: bool = True
@@ -214,6 +222,8 @@ def _verify(url: str, connection: Connection) -> ssl.SSLContext | bool:
     # Loading the CA bundle costs 15 ms, and plain HTTP has no use for it.
     if not connection.verify_tls or not url.startswith("https:"):
         return False
+    if connection.certificate is not None:
+        return _only(Path(connection.certificate))
     if connection.ca_file is None:
         return True
     try:
@@ -226,12 +236,27 @@ def _verify(url: str, connection: Connection) -> ssl.SSLContext | bool:
         ) from error
 
 
+def _only(file: Path) -> ssl.SSLContext:
+    """Trust in the first certificate of a file, which is a server's own, and in no other."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        own = _CERTIFICATE.search(file.read_text("ascii", "replace"))
+        context.load_verify_locations(cadata=own[0] if own else "none")
+    except OSError as error:
+        raise Unreachable(
+            f"cannot use the certificate in {file}: {error}", expected="a PEM file"
+        ) from error
+    return context
+
+
 def _message(answer: Answer) -> tuple[str, str | None]:
     """Restate has four shapes of error bodies; some are plain text, some are empty."""
     text = answer.body[:10_000].decode("utf-8", "replace").strip()
     try:
         body = msgspec.json.decode(answer.body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         body = None
     if isinstance(body, dict) and isinstance(body.get("message"), str):
         code = body.get("restate_code")

@@ -234,7 +234,7 @@ TIME_AND_RECOVERY = (
         "a restart forgets what ran",
         _MAIN + "_go_on",
         "self.invoker.recover()",
-        "pass",
+        "0",
     ),
     Mutant(
         "a restart forgets what was tried before",

@@ -126,7 +126,7 @@ LIMITS = (
     ),
     Mutant(
         "a place that got a slot gets no other",
-        "rtour.server.ready:ReadyQueue.next",
+        "rtour.server.ready:ReadyQueue._first",
         "self._lines[place] = line  # behind the others",
         "pass",
     ),

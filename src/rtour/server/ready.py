@@ -167,7 +167,7 @@ class ReadyQueue:
         activation = line.pop()
         activation.queued = False
         if len(line):
-            self._lines[place] = line
+            self._lines[place] = line  # behind the others
         self._take_slot(place)
         return activation
 

@@ -77,7 +77,7 @@ def fuzz(session: nox.Session) -> None:
 @nox.session
 def conformance(session: nox.Session) -> None:
     """The official SDKs on our server, and the same scenarios on the official server."""
-    session.run("pytest", "tests/conformance", "-m", "not slow", *session.posargs)
+    session.run("pytest", "tests/conformance", "-m", "not slow", "-rs", *session.posargs)
     session.run("pytest", "-m", "oracle", "--ignore", "tests/conformance", *session.posargs)
 
 

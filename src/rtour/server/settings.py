@@ -160,7 +160,7 @@ def _from_file(path: Path) -> dict[str, Any]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the configuration file {path}: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
     values: dict[str, Any] = {}
     for key, value in _flattened(table, path).items():
@@ -272,6 +272,9 @@ def _checked(settings: Settings) -> Settings:
         port = getattr(settings, name)
         if port is not None and not 0 <= port <= 65535:
             raise ConfigError(f"{name}: {port} is no port, expected 0 to 65535")
+    if not settings.retry_exponentiation_factor >= 0:  # as it is with NaN
+        factor = settings.retry_exponentiation_factor
+        raise ConfigError(f"retry_exponentiation_factor: expected 0 or more, got {factor:g}")
     if settings.retry_on_max_attempts not in {"pause", "kill"}:
         raise ConfigError(
             f"retry_on_max_attempts: expected pause or kill, got '{settings.retry_on_max_attempts}'"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
+import uvloop
 
 from rtour.server.front import Front, FrontError, FrontLimits
 from rtour.server.web import Reply, Request
@@ -195,3 +197,24 @@ async def test_reader_that_stops_reading() -> None:
     assert sent < 500
     writer.close()
     await front.close(grace_s=0)
+
+
+def test_connections_that_come_at_once_are_taken_at_once() -> None:
+    """By itself uvloop takes one in each turn, and turns are long under load."""
+
+    async def main() -> None:
+        async with served() as (_, front):
+            loop = asyncio.get_running_loop()
+            clients = [socket.create_connection(front.address) for _ in range(300)]
+            turns = 0
+            while front.connections < len(clients):
+                await asyncio.sleep(0)
+                turns += 1
+                assert turns < 100
+            for each in clients:
+                each.setblocking(False)
+                await loop.sock_sendall(each, post(b"x"))
+                assert (await loop.sock_recv(each, 4096)).startswith(b"HTTP/1.1 200")
+                each.close()
+
+    uvloop.run(main())

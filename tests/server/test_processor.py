@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from rtour.engine.changes import Change
 from rtour.engine.commands import Command, Invoke, Kill, Purge, Signal
 from rtour.engine.model import FromIngress, Target
 from rtour.protocol.messages import Value
-from rtour.server.processor import Processor
+from rtour.server.processor import BATCH_COMMANDS_MAX, Processor
 from rtour.storage import Recovered
 from rtour.storage.memory import MemoryStorage
 from tests.virtual_time import VirtualClock, run
@@ -63,8 +64,6 @@ def invoke(number: int) -> Invoke:
 
 
 async def turn() -> None:
-    import asyncio
-
     for _ in range(3):
         await asyncio.sleep(0)
 
@@ -300,3 +299,23 @@ def test_time_never_runs_back() -> None:
     written: list[tuple[int, int]] = []
     run(main)
     assert written == [(10, 50), (11, 50), (12, 70)]
+
+
+def test_it_knows_for_how_long_it_has_been_behind() -> None:
+    """More than a turn takes is behind, for as long as something is left of it."""
+
+    async def main(clock: VirtualClock) -> None:
+        bench = Bench(clock)
+        for number in range(2 * BATCH_COMMANDS_MAX + 1):
+            bench.processor.propose(invoke(number))
+        await turn()
+        await asyncio.sleep(1.5)  # of virtual time, in which the disk does not answer
+        assert bench.processor.behind_s == 1.5
+        bench.commit()
+        await turn()
+        assert bench.processor.behind_s == 1.5, "still one is left"
+        bench.commit()
+        await turn()
+        assert bench.processor.behind_s == 0
+
+    run(main)

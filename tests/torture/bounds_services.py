@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from datetime import timedelta
 
@@ -23,6 +24,13 @@ async def echo(_ctx: rtour.Context, data: bytes) -> bytes:
 @BOUNDS.handler()
 async def noop(_ctx: rtour.Context) -> str:
     """Nothing but the way there and back."""
+    return "done"
+
+
+@BOUNDS.handler()
+async def slow(_ctx: rtour.Context) -> str:
+    """A fifth of a second of somebody else's time."""
+    await asyncio.sleep(0.2)
     return "done"
 
 

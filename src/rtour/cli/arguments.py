@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,19 +81,17 @@ def body(session: Session, text: str | None) -> bytes | None:
             return path.read_bytes()
         except OSError as error:
             raise Misuse(f"cannot read {path}: {error.strerror}") from error
-    return os.fsencode(text)  # as it was given, also where that is no UTF-8
+    return text.encode()
 
 
 def checked_json(raw: bytes, what: str) -> bytes:
     """JSON, or a message that says where it ends to be JSON."""
     try:
-        text = raw.decode()  # json would also take UTF-16, which no service expects
-        json.loads(text)
-    except RecursionError as error:
-        raise Misuse(f"{what} is nested too deeply", expected="a JSON value") from error
+        json.loads(raw)
     except UnicodeDecodeError as error:
         raise Misuse(f"{what} is not UTF-8", hint="--content-type for other than JSON") from error
     except json.JSONDecodeError as error:
+        text = raw.decode()
         hint = ""
         if text.strip() and text.strip()[0] not in "{[\"'" and len(text) < 80:
             hint = f"a JSON string needs its quotes: '{json.dumps(text.strip())}'"

@@ -105,8 +105,7 @@ async def _running(query: Query, invocation: Invocation, now: datetime) -> Reaso
         else ""
     )
     head = f"It is running{since}, on {where or 'its deployment'}"
-    journal = await query.journal(invocation.id, heads=True)
-    waits = await _waits(query, invocation, open_entries(journal), now)
+    waits = await _waits(query, invocation, open_entries(await query.journal(invocation.id)), now)
     if waits:
         return _reason(invocation, f"{head}, and waits for {_either(waits)}.")
     return _reason(
@@ -134,7 +133,7 @@ async def _backing_off(query: Query, invocation: Invocation, now: datetime) -> R
 
 
 async def _suspended(query: Query, invocation: Invocation, now: datetime) -> Reason:
-    journal = await query.journal(invocation.id, heads=True)
+    journal = await query.journal(invocation.id)
     waiting_on = set(invocation.suspended_waiting_for_completions)
     entries = [
         entry

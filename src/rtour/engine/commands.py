@@ -307,10 +307,7 @@ class Document(Struct):
 
 
 class StoreDocuments(Struct):
-    """Put or delete documents (deployments, services, …), all or none.
-
-    They are stored as they are: twice does no harm, an older one after a newer one would.
-    """
+    """Put or delete documents (deployments, services, …), all or none."""
 
     documents: tuple[Document, ...]
     request_id: int = 0

@@ -30,6 +30,7 @@ from rtour.server.ingress.app import Ingress
 from rtour.server.invoker import Invoker
 from rtour.server.invoker_terms import InvokerLimits
 from rtour.server.kafka.subscriptions import Subscriptions
+from rtour.server.lateness import Lateness
 from rtour.server.live import live_attempts
 from rtour.server.metrics import Metrics
 from rtour.server.outside import signing, tracing_to, transport_to
@@ -60,6 +61,8 @@ log = logging.getLogger("rtour.server")
 
 CLUSTER_NAME = "localcluster"
 REQUEST_IDS_PER_MS = 1 << 20
+LATE_S = 1.0  # of the loop, or the processor: by then it is better to come again
+LATE_CALLERS = 500  # fewer are not why the loop is late
 LAST_ANSWERS_S = 0.5  # for telling clients whose time is up
 
 
@@ -129,6 +132,7 @@ class Server:
             on_fatal=self._on_fatal,
             watch=tracing.watch if tracing else None,
         )
+        self._lateness = Lateness()
         propose = self.processor.propose
         limits = settings.limits
         self.requests = Requests(
@@ -189,13 +193,7 @@ class Server:
         registration = Registration(
             self.registry, self.requests, discoverer, self._clock, self._random
         )
-        self.subscriptions = Subscriptions(
-            self.registry,
-            self.requests,
-            self._clock,
-            self._random,
-            configured=self.settings.kafka_clusters,
-        )
+        self.subscriptions = Subscriptions(self.registry, self.requests, self._clock, self._random)
         front_limits = FrontLimits(body_bytes_max=self.settings.limits.message_bytes_max)
         access = self._access
         ingress = Ingress(
@@ -206,9 +204,7 @@ class Server:
             self._target_of,
             own_headers=access.ingress_headers,
             tracer=self.tracing.tracer if self.tracing else None,
-            overloaded=lambda service: self.invoker.ready.overloaded(
-                self._routes.place_of(service)
-            ),
+            overloaded=self._overloaded,
         )
         self.ingress_counts = ingress.counts
         self.ingress = Front(ingress, front_limits, check=access.ingress, tls=access.http_tls)
@@ -243,6 +239,7 @@ class Server:
         if self.tracing is not None:
             self.tracing.start()
         await self._listen()
+        self._tasks.spawn(self._lateness.run(), "lateness")
         self._go_on()
 
     def _recover(self) -> None:
@@ -307,6 +304,14 @@ class Server:
 
     def _dispatch(self, action: a.Action) -> None:
         self._handlers[type(action)](action)
+
+    def _overloaded(self, service: str) -> bool:
+        """Whether callers had better come back later: what they need is too late already."""
+        if self._lateness.seconds > LATE_S and self.requests.pending > LATE_CALLERS:
+            return True
+        if self.processor.behind_s > LATE_S:
+            return True
+        return self.invoker.ready.overloaded(self._routes.place_of(service))
 
     def _target_of(self, id_: str) -> Target | None:
         invocation: Invocation | None = self.storage.view.invocation(id_)

@@ -64,6 +64,7 @@ class Processor:
         self._wrote = False
         self._scheduled = False
         self._failed = False
+        self._behind_since: float | None = None
         self._sequence = 0
         self._at = 0
         self._barriers: list[asyncio.Future[None]] = []
@@ -140,8 +141,19 @@ class Processor:
             self._apply(command)
             self._applied += 1
             self._applied_bytes += heavy
+        if not self._queue:
+            self._behind_since = None
+        elif self._behind_since is None:
+            self._behind_since = asyncio.get_running_loop().time()
         if self._committing is None:
             self._commit()
+
+    @property
+    def behind_s(self) -> float:
+        """For how long there have been more commands than a turn takes."""
+        if self._behind_since is None:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._behind_since
 
     def _apply(self, command: Command) -> None:
         """Apply a command and the messages it leads to, all in the same batch."""

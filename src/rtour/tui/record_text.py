@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from rich.text import Text
 
+from rtour.client.wording import shown
 from rtour.tui.paint import Piece, block, line, stack
 
 
@@ -19,11 +20,11 @@ def record_text(record: Mapping[str, Any]) -> Text:
     for name, value in record.items():
         if value in (None, "", [], {}):
             continue
-        text = _text(value).strip()
-        if "\n" in text:
+        text = _text(value)
+        if "\n" in text.strip():
             lines += [line(Piece(name, "name")), block(text)]
         else:
-            lines.append(line(Piece(f"{name:<{wide}}  ", "name"), text))
+            lines.append(line(Piece(f"{name:<{wide}}  ", "name"), shown(text.strip())))
     return stack(*lines)
 
 

@@ -15,14 +15,13 @@ import msgspec
 from tests.conformance import scenarios
 from tests.conformance.endpoints import SETUPS, Setup
 from tests.conformance.observation import Observation
-from tests.conformance.unplayable import UNPLAYABLE
 from tests.conformance.world import CALL_TIMEOUT_S, Site, World
 
 Play = Callable[[World], Awaitable[None]]
 TIMEOUT_S = 90.0
 AT_ONCE = 12
 
-EVERY_SDK: tuple[Setup, ...] = ("python", "typescript", "go", "rust", "java")
+EVERY_SDK: tuple[Setup, ...] = ("python", "typescript", "go")
 # The modules that are also played in request-response mode, because there waiting is different.
 ABOUT_WAITING = {"calls", "idempotency", "state", "waiting", "workflows"}
 
@@ -56,8 +55,7 @@ def scenario(
         assert inspect.getdoc(play), f"{title} does not say what it shows"
         topic = play.__module__.rpartition(".")[2]
         usual = SETUPS if topic in ABOUT_WAITING else EVERY_SDK
-        playable = [each for each in setups or usual if title not in UNPLAYABLE.get(each, {})]
-        _catalogue[title] = Scenario(title, play, tuple(playable))
+        _catalogue[title] = Scenario(title, play, setups or usual)
         return play
 
     return register if play is None else register(play)

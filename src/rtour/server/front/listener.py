@@ -14,12 +14,14 @@ from rtour.errors import RtourError
 from rtour.server.front.answering import Check, Shared, Stoppable, open_to_all
 from rtour.server.front.http1 import Http1Connection
 from rtour.server.front.limits import Deadline, FrontLimits
+from rtour.server.tasks import TaskSet
 from rtour.server.web import App
 
 _log = logging.getLogger("rtour.front")
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_BACKLOG = 1024
+_ACCEPTED_AT_ONCE = 256
+_BACKLOG = 4096  # what Linux takes, unless told otherwise; beyond it clients are not even heard
 
 
 class _Connection(Stoppable, Protocol):
@@ -95,6 +97,13 @@ def _keep_alive(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
+def _shared(listening: socket.socket) -> socket.socket:
+    """A socket of our own on the same queue of connections; loops hand out none to accept from."""
+    shared = socket.socket(listening.family, listening.type, fileno=os.dup(listening.fileno()))
+    shared.setblocking(False)
+    return shared
+
+
 class Front:
     """An `App` on a port; `check` sees the head of each request first."""
 
@@ -113,6 +122,8 @@ class Front:
         self._empty.set()
         self._server: asyncio.Server | None = None
         self.opened = 0  # connections, since the start
+        self._listening: list[socket.socket] = []
+        self._tasks = TaskSet()
 
     @property
     def connections(self) -> int:
@@ -137,7 +148,7 @@ class Front:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: _Sniffer(self),
+                self._accepted,
                 host,
                 port,
                 backlog=_BACKLOG,
@@ -145,6 +156,7 @@ class Front:
                 ssl=self._tls,
                 ssl_handshake_timeout=self.shared.limits.head_timeout_s if self._tls else None,
             )
+            self._listening = [_shared(each) for each in self._server.sockets]
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
             hint = ""
@@ -152,11 +164,40 @@ class Front:
                 hint = "; is another server running? Stop it, or choose another port"
             raise FrontError(f"cannot listen on {host}:{port}: {reason}{hint}") from error
 
+    def _accepted(self) -> _Sniffer:
+        """For the connection that the loop accepted, which of uvloop's is one in each turn.
+
+        Under load, when turns are long, all others would wait for as many turns: take them, too.
+        """
+        loop = asyncio.get_running_loop()
+        for listening in self._listening:
+            for _ in range(_ACCEPTED_AT_ONCE):
+                try:
+                    accepted, _ = listening.accept()
+                except OSError:  # nobody else waits; or what is wrong, the loop will find, too
+                    break
+                self._tasks.spawn(self._take(loop, accepted), "new connection")
+        return _Sniffer(self)
+
+    async def _take(self, loop: asyncio.AbstractEventLoop, accepted: socket.socket) -> None:
+        accepted.setblocking(False)
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        timeout_s = self.shared.limits.head_timeout_s if self._tls else None
+        try:
+            await loop.connect_accepted_socket(
+                lambda: _Sniffer(self), accepted, ssl=self._tls, ssl_handshake_timeout=timeout_s
+            )
+        except OSError:  # gone already, or not to be talked with by TLS
+            accepted.close()
+
     async def drain(self, grace_s: float) -> bool:
         """Take nothing new; whether all requests under way were answered within `grace_s`."""
         if self._server is None:
             return True
         self._server.close()
+        for listening in self._listening:
+            listening.close()
+        self._listening = []
         self.shared.stopping = True
         for connection in list(self._connections):
             connection.stop()

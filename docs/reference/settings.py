@@ -81,6 +81,8 @@ MEANING = {
     "tracing_headers": "headers for the collector, `name=value,name=value`, values percent-encoded",
     "tracing_sample_ratio": "share of new traces to record, 0 to 1; clients' decisions are kept",
     "tracing_resource_attributes": "who the spans are from, `service.name=…,…`",
+    "kafka_clusters": 'Kafka clusters, `[{name="main",brokers=["localhost:9092"]}]`; in the '
+    "file, tables `[[ingress.kafka-clusters]]`; see [Kafka](../kafka.md)",
     "query_timeout": "longest time an SQL statement may run",
     "query_rows_max": "most rows an SQL statement may return",
     "shutdown_timeout": "how long running requests and attempts may take to end on a stop",

@@ -51,6 +51,9 @@ page alone (`pip install 'rtour[web]'`).
 - Nothing is cancelled, killed, purged, cleared or removed without a question, with No in focus.
 - A server that is not on this machine is announced in red and read-only; `:write` allows changes
   until one leaves.
+- Of values beyond 64 KB the beginning is read, with the size; hostile ones are shown escaped.
+- A development server's clock stands in the first line once it is driven, and is driven from the
+  palette ([time.md](../time.md)).
 - When the server goes away, what was read stays, the first line says so, and the UI reads again
   by itself when it is back.
 """
@@ -72,7 +75,7 @@ around the visible ones are read, so that a hundred thousand are as quick as ten
     VIEWS["state"]: """\
 The filter takes `service:`, `key:`, `name:`, `object:Service/key`, and words. Values that change
 while one looks are marked. What is written names the version that was read: if a handler was
-faster, the server drops the change and the UI says so.""",
+faster, the server drops the change and the UI says so. `X` clears all of an object.""",
     PlaygroundView: """\
 A form from the handler's JSON schema, or JSON (`f2`). Requests are remembered (`f3`), in
 `~/.local/state/rtour/ui/playground.jsonl`.""",

@@ -7,6 +7,7 @@ spec was observed (`http-api.md` B6).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sqlite3
@@ -49,6 +50,9 @@ class FakeServer:
         self._columns: dict[str, dict[str, str]] = recorded["columns"]
         self.db = sqlite3.connect(":memory:")
         self.db.row_factory = sqlite3.Row
+        # Bytes are kept as hex here, and DataFusion has more functions than SQLite.
+        self.db.create_function("encode", 2, lambda value, _: value)
+        self.db.create_function("md5", 1, lambda text: hashlib.md5(text.encode()).hexdigest())
         for table, columns in self._columns.items():
             names = ", ".join(f'"{name}"' for name in columns)
             self.db.execute(f"CREATE TABLE {table} ({names})")

@@ -21,10 +21,12 @@ from tests.conformance.waiting import eventually
 
 # An SDK and how it is spoken to. Over HTTP/1.1 the Python SDK works in request-response mode, where
 # every wait is a suspension and a replay.
-Setup = Literal["python", "typescript", "python-http1", "go"]
-SETUPS: tuple[Setup, ...] = ("python", "typescript", "python-http1", "go")
+Setup = Literal["python", "typescript", "python-http1", "go", "rust", "java"]
+SETUPS: tuple[Setup, ...] = ("python", "typescript", "python-http1", "go", "rust", "java")
 # Those whose endpoints also play the theatre of `test_tickets`.
 THEATRES: tuple[Setup, ...] = ("python", "typescript", "python-http1")
+# A JVM takes its time on a busy machine.
+READY_S = 90
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -87,7 +89,7 @@ class Endpoint:
         env = {"CONFORMANCE_OUTSIDE": str(self.outside.folder)}
         log = self.outside.folder / f"endpoint-{self.port}.log"
         self._child = Child([*command, str(self.port)], log, env, cwd)
-        await eventually(f"{self.setup} endpoint ready", self._ready, within_s=30)
+        await eventually(f"{self.setup} endpoint ready", self._ready, within_s=READY_S)
 
     def stop(self) -> None:
         """An endpoint keeps nothing, so it is simply killed."""
@@ -109,11 +111,15 @@ class Endpoint:
             return [str(oracles.node()), "--no-warnings", "serve.ts"], folder
         return [sys.executable, "-m", "tests.conformance.services.python.serve"], REPOSITORY
 
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        """Ask the endpoint itself, over h2c."""
+        async with httpx.AsyncClient(http1=False, http2=True) as client:
+            return await client.get(f"{self.uri}{path}", headers=headers)
+
     async def _ready(self) -> bool:
         assert self._child is not None
         assert self._child.running, f"the {self.setup} endpoint ended:\n{self._child.log_tail()}"
-        async with httpx.AsyncClient(http1=False, http2=True) as client:
-            try:
-                return (await client.get(f"{self.uri}/health")).status_code == 200
-            except httpx.TransportError:
-                return False
+        try:
+            return (await self.get("/health")).status_code == 200
+        except httpx.TransportError:
+            return False

@@ -15,6 +15,7 @@ from tests.conformance.observation import Observation
 from tests.conformance.scenarios.catalogue import Scenario, load
 from tests.conformance.servers import Kind
 from tests.conformance.sites import marks
+from tests.conformance.unplayable import UNPLAYABLE
 
 SCENARIOS = load()
 RECORDED: dict[Setup, dict[str, Observation]] = {setup: recordings.load(setup) for setup in SETUPS}
@@ -73,6 +74,13 @@ def test_known_differences_are_current(accepted: Accepted, observed: Observed) -
         for difference in differences(name, RECORDED[setup][name], outcomes[name].observation)
     ]
     assert any(accepted.matches(each, setup) for each in found), f"gone: {accepted.reason}"
+
+
+def test_what_an_sdk_cannot_do_is_a_scenario() -> None:
+    """Each entry of `UNPLAYABLE` leaves out a scenario that the other SDKs play."""
+    left_out = {(setup, name) for setup, each in UNPLAYABLE.items() for name in each}
+    assert all(len(SCENARIOS[name].setups) >= 2 for _, name in left_out)
+    assert not any(setup in SCENARIOS[name].setups for setup, name in left_out)
 
 
 def test_there_are_enough_scenarios() -> None:

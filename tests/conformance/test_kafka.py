@@ -15,10 +15,11 @@ import pytest
 
 from tests.conformance import kafka_broker
 from tests.conformance.kafka_broker import PASSWORD, PATIENCE_S, USER, Broker, broker
-from tests.conformance.servers import rtour_binary
+from tests.conformance.servers import QUICK, rtour_binary
 from tests.conformance.sites import kinds, site
 from tests.conformance.waiting import eventually
 from tests.conformance.world import Site
+from tests.tracing.collector import grpc_collector
 
 pytestmark = [
     pytest.mark.oracle,
@@ -27,6 +28,17 @@ pytestmark = [
 ]
 
 RECORDS, KEYS, PARTITIONS = 10_000, 50, 6
+RECORD = {
+    "rpc.service": "Ledger",
+    "rpc.method": "add",
+    "restate.invocation.target": "Ledger/Ada/add",
+    "messaging.system": "kafka",
+    "messaging.operation.type": "process",
+    "messaging.consumer.group.name": "tellers",
+    "messaging.source.name": "orders",
+    "messaging.source.partition.id": 0,
+    "messaging.kafka.offset": 0,
+}
 DONE = "SELECT COUNT(*) AS n FROM sys_invocation WHERE invoked_by = 'subscription'"
 
 
@@ -135,6 +147,28 @@ async def test_what_a_private_handler_is_told(kind: Any, tmp_path: Path) -> None
             {"body": "a", "headers": common | first},
             {"body": "b", "headers": common | second},
         ]
+
+
+@pytest.mark.parametrize("kind", kinds())
+async def test_a_record_begins_a_trace(kind: Any, tmp_path: Path) -> None:
+    """The span of a record says which it is, above its invocation, on both servers alike."""
+    with grpc_collector() as collected:
+        env = {**QUICK, "RESTATE_TRACING_ENDPOINT": collected.uri}
+        async with broker(tmp_path / "kafka") as kafka, site(kind, "python", tmp_path, env) as here:
+            await kafka.topic("orders", 1)
+            group = {"group.id": "tellers"}
+            await subscribe(here, kafka, "orders", "service://Ledger/add", **group)
+            producer = kafka.producer()
+            producer.produce("orders", key=b"Ada", value=b"1")
+            assert await asyncio.to_thread(producer.flush, 30) == 0
+            end = "invocation-end Ledger/{key}/add"
+            await asyncio.to_thread(collected.until, lambda _: collected.named(end), 60)
+    (record,) = collected.named("ingress_kafka Ledger/{key}/add")
+    (start,) = collected.named("invocation-start Ledger/{key}/add")
+    assert (start.parent_id, start.trace_id) == (record.span_id, record.trace_id)
+    assert not record.parent_id
+    id_ = start.attributes["restate.invocation.id"]
+    assert record.attributes == RECORD | {"restate.invocation.id": id_}
 
 
 # --- what goes wrong -----------------------------------------------------------------------------

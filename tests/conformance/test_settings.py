@@ -76,3 +76,33 @@ async def test_every_wait_suspends(world: World) -> None:
     await world.until(invocation_id, "completed")
     assert len(world.outside.effects(world.key("r"))) == 1
     assert len(world.outside.effects(attempts)) >= 3
+
+
+CLUSTERS = '[{name="one",brokers=["127.0.0.1:1"],"sasl.password"="x"},{name=two,brokers=[a:1,b:2]}]'
+
+
+@pytest.mark.parametrize("kind", kinds())
+async def test_kafka_clusters_of_the_environment(kind: Kind, tmp_path: Path) -> None:
+    """They are shown alike, and the admin API refuses to change them in the same words."""
+    server = Server(kind, tmp_path / "server", env={})
+    await server.start({"RESTATE_INGRESS__KAFKA_CLUSTERS": CLUSTERS})
+    try:
+        async with httpx.AsyncClient(base_url=server.admin_url, timeout=30) as admin:
+            shown = (await admin.get("/kafka-clusters")).json()["clusters"]
+            body = {"name": "one", "properties": {"bootstrap.servers": "x"}}
+            again = await admin.post("/kafka-clusters", json=body)
+            changed = await admin.patch("/kafka-clusters/two", json=body)
+    finally:
+        server.stop()
+    told = [(one["name"], one["properties"], one["created_at"]) for one in shown]
+    hidden = {"metadata.broker.list": "127.0.0.1:1", "sasl.password": "***"}
+    assert told == [
+        ("one", hidden, "1970-01-01T00:00:00Z"),
+        ("two", {"metadata.broker.list": "a:1,b:2"}, "1970-01-01T00:00:00Z"),
+    ]
+    assert {one["info"][0]["message"][:34] for one in shown} == {
+        "This Kafka cluster was configured "
+    }
+    assert (again.status_code, changed.status_code) == (409, 409)
+    assert again.json()["message"].startswith("kafka cluster 'one' conflicts with static")
+    assert "it was defined in the restate configuration file" in changed.json()["message"]

@@ -92,4 +92,26 @@ GO = Toolchain(
     start=lambda built: [str(built / "services")],
 )
 
-TOOLCHAINS = {each.name: each for each in (GO,)}
+RUST = Toolchain(
+    name="rust",
+    tools=("cargo", "cc"),
+    build=lambda built: ["cargo", "build", "--locked", "--target-dir", str(built / "target")],
+    start=lambda built: [str(built / "target" / "debug" / "services")],
+)
+
+# Started often, for minutes: little compilation, one collector without threads of its own.
+JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m")
+JAVA = Toolchain(
+    name="java",
+    tools=("java", "javac", "mvn"),
+    build=lambda built: ["mvn", "--batch-mode", "--quiet", f"-Dbuilt={built}", "clean", "package"],
+    start=lambda built: [
+        "java",
+        *JVM,
+        "-cp",
+        f"{built}/target/services.jar:{built}/target/lib/*",
+        "conformance.Main",
+    ],
+)
+
+TOOLCHAINS = {each.name: each for each in (GO, RUST, JAVA)}

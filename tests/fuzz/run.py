@@ -80,7 +80,8 @@ def _attacked(name: str, seconds: int, into: Path) -> Result:
         name,
         int(tried[-1]) if tried else None,
         int(covered[-1]) if covered else None,
-        tuple(path for path in new if path.suffix != ".txt"),
+        # Slow by the wall's clock is the machine's affair: `Target.cpu_s_max` is ours.
+        tuple(path for path in new if path.suffix != ".txt" and "slow-unit" not in path.name),
         ended,
     )
 

@@ -273,7 +273,7 @@ def test_a_consumer_that_fails_is_replaced_for_ever() -> None:
 def test_what_keeps_a_subscription_from_reading_is_told_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A complaint of minutes is one line of the log, and its end is another; so it is with failures."""
+    """A complaint of minutes is one line of the log, and its end is another; so for failures."""
 
     async def story(world: World) -> None:
         world.topic.put(None, b"0")

@@ -27,6 +27,7 @@ from rtour.server.admin.app import About
 from rtour.server.catalog import ServiceDefaults
 from rtour.server.discoverer import Discovered
 from rtour.server.ingress import Ingress
+from rtour.server.kafka.catalog import Cluster
 from rtour.server.kafka.client import RdKafkaClient
 from rtour.server.kafka.subscriptions import OpenClient, Subscriptions
 from rtour.server.registration import NewDeployment, Registration
@@ -179,7 +180,12 @@ class AppTransport(httpx.AsyncBaseTransport):
 class Rooms:
     """Everything between HTTP and the processor."""
 
-    def __init__(self, pending_max: int = 100, open_client: OpenClient = RdKafkaClient) -> None:
+    def __init__(
+        self,
+        pending_max: int = 100,
+        open_client: OpenClient = RdKafkaClient,
+        kafka_clusters: tuple[Cluster, ...] = (),
+    ) -> None:
         self.processor = ScriptedProcessor()
         self.requests = Requests(self.processor.propose, 1000, pending_max=pending_max)
         self.processor.resolve = self.requests.resolve
@@ -191,7 +197,7 @@ class Rooms:
             self.registry, self.requests, self.discoverer, self.clock, self.random
         )
         self.subscriptions = Subscriptions(
-            self.registry, self.requests, self.clock, self.random, open_client
+            self.registry, self.requests, self.clock, self.random, open_client, kafka_clusters
         )
         self.invocations: dict[str, Invocation] = {}
         self.queries: list[tuple[str, str | None]] = []

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rtour.engine.commands import StoreDocuments
+from rtour.server.kafka.catalog import Cluster
 from tests.kafka.topics import ListClient, Topic
 from tests.server.rooms import Rooms
 
@@ -192,3 +193,33 @@ async def test_an_ended_subscription_is_gone(kafka: Rooms) -> None:
     assert (await kafka.admin.delete(f"/subscriptions/{id_}")).status_code == 202
     assert (await kafka.admin.delete(f"/subscriptions/{id_}")).status_code == 404
     assert (await kafka.admin.get("/subscriptions")).json() == {"subscriptions": []}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "words"),
+    [
+        ("POST", "", {"name": "fixed", "properties": BROKERS}, "conflicts with static config"),
+        ("PATCH", "/fixed", {"properties": BROKERS}, "defined in the restate configuration file"),
+        ("DELETE", "/fixed", None, "defined in the restate configuration file"),
+        ("DELETE", "/fixed?force=true", None, "defined in the restate configuration file"),
+    ],
+)
+async def test_clusters_of_the_configuration_are_changed_there(
+    method: str, path: str, body: Any, words: str
+) -> None:
+    """They are shown, with a word on where they come from, and the API leaves them alone."""
+    fixed = Cluster("fixed", {"metadata.broker.list": "a:1", "sasl.password": "x"}, 0)
+    rooms = await Rooms(
+        open_client=lambda *_: ListClient(Topic()), kafka_clusters=(fixed,)
+    ).registered()
+    answer = await rooms.admin.request(method, f"/kafka-clusters{path}", json=body)
+    assert answer.status_code == 409
+    assert words in answer.json()["message"]
+    (shown,) = (await rooms.admin.get("/kafka-clusters")).json()["clusters"]
+    assert shown["properties"] == {"metadata.broker.list": "a:1", "sasl.password": "***"}
+    assert shown["created_at"].startswith("1970-01-01T00:00:00")
+    assert "static cluster configuration" in shown["info"][0]["message"]
+    await subscribed(rooms, source="kafka://fixed/orders")
+    (_, reader) = (await rooms.admin.get("/kafka-clusters/fixed")).json(), rooms.subscriptions
+    assert reader.readings()[0].state == "reading"
+    await rooms.subscriptions.stop()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rtour.server.kafka.catalog import BROKERS, Cluster
 from rtour.server.settings import ConfigError, Limits, Settings, load
 from rtour.server.tokens import Secret
 
@@ -185,6 +186,8 @@ def test_every_setting_has_a_variable() -> None:
             text, value = "a secret", Secret("a secret")
         if name in special:
             text = value = special[name]
+        if name == "kafka_clusters":
+            text, value = "[{name=a,brokers=[b]}]", (Cluster("a", {BROKERS[1]: "b"}, 0),)
         if name.endswith("_ms"):
             text, value = "7ms", 7
         variable = f"RTOUR_{name.removesuffix('_ms').upper()}"

@@ -69,7 +69,7 @@ class SimulatedStorage(MemoryStorage):
     def __init__(self, disk: Disk) -> None:
         super().__init__(disk.durable)
         self._disk = disk
-        self._in_flight: Batch = []
+        self._flight: Batch = []
         self._dead = False
 
     def write(self, changes: Iterable[c.Change], *, sequence: int, at: int) -> None:
@@ -88,7 +88,7 @@ class SimulatedStorage(MemoryStorage):
         if self._dead:
             return
         self._committing = True
-        self._in_flight, self._open = self._open, []
+        self._flight, self._open = self._open, []
         loop = asyncio.get_running_loop()
         loop.call_later(self._disk.latency_s(), self._land, done)
 
@@ -97,14 +97,14 @@ class SimulatedStorage(MemoryStorage):
         if self._dead:
             return
         if host.chance(faults.crash_before_commit):
-            self._in_flight = []
+            self._flight = []
             host.crash("before a commit")
             return
         failure = self._disk.failure()
         # A failed fsync says nothing about what is on the disk.
         if failure is None or (failure.errno == errno.EIO and host.chance(0.5)):
             self._store()
-        self._in_flight = []
+        self._flight = []
         if host.chance(faults.crash_after_commit):
             host.crash("after a commit")
             return
@@ -113,7 +113,7 @@ class SimulatedStorage(MemoryStorage):
 
     def _store(self) -> None:
         try:
-            for sequence, at, changes in self._in_flight:
+            for sequence, at, changes in self._flight:
                 for change in changes:
                     self.durable.apply(change)
                 self.durable.sequence, self.durable.at = sequence, at
@@ -125,9 +125,9 @@ class SimulatedStorage(MemoryStorage):
         if self._dead:
             return
         self._dead = True
-        if self._in_flight and self._disk.host.chance(0.5):
+        if self._flight and self._disk.host.chance(0.5):
             self._store()
-        self._in_flight = []
+        self._flight = []
 
     def close(self) -> None:
         self.die()

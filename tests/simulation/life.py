@@ -11,7 +11,7 @@ import msgspec
 
 from rtour.clock import ClockState
 from rtour.engine import actions as a
-from rtour.engine.commands import Command, FireTimer, ProposeRun
+from rtour.engine.commands import Command, FireTimer, ProposeRun, StoreDocuments
 from rtour.engine.model import DocumentKind
 from rtour.server.access import Access
 from rtour.server.main import Server
@@ -188,6 +188,8 @@ class Life(Server):
             fresh = getattr(command, "fresh", False)  # says of itself that it comes once
             if not fresh and self._host.chance(self._host.faults.doubled_command):
                 delay_s = self._random.choice((0.0, 0.001, 0.5, 5.0))
+                # Documents are stored whole: an old one that came late would undo a newer one.
+                delay_s = 0.0 if isinstance(command, StoreDocuments) else delay_s
                 asyncio.get_running_loop().call_later(delay_s, again, command)
 
         def again(command: Command) -> None:

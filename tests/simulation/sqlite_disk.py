@@ -146,7 +146,7 @@ class SqliteSimulatedStorage(SimulatedStorage):
             return
         assert not self._committing, "one commit at a time"
         self._committing = True
-        self._in_flight, self._open = self._open, []
+        self._flight, self._open = self._open, []
         self._before = self._files()
         self._fate = self._draw()
         if self._fate is Fate.FAILS:
@@ -177,7 +177,7 @@ class SqliteSimulatedStorage(SimulatedStorage):
             return
         if self._fate is not Fate.FAILS:
             self._store()
-        self._in_flight = []
+        self._flight = []
         if self._fate is Fate.CRASH_AFTER:
             self._disk.host.crash("after a commit")
             return
@@ -203,12 +203,12 @@ class SqliteSimulatedStorage(SimulatedStorage):
             return
         self._dead = True
         files = self._torn_files or self._files()
-        if self._in_flight and self._fate is not Fate.FAILS:
+        if self._flight and self._fate is not Fate.FAILS:
             if self._fate is not Fate.CRASH_BEFORE and self._disk.host.chance(0.5):
                 self._store()
             else:
                 files = torn(self._before, files, self._disk.random)
-        self._in_flight = []
+        self._flight = []
         self._sqlite_disk.left = files
 
     def close(self) -> None:

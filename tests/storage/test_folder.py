@@ -239,3 +239,15 @@ def test_a_killed_writer_keeps_all_it_acknowledged_and_no_part_of_a_record(
     assert all(len(storage.journal(invocation)) == 1 for invocation in running)
     assert storage.view.state("Count", "", b"n") == str(numbers[-1]).encode()
     storage.close()
+
+
+def test_an_empty_file_is_a_new_one_and_is_told(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may have been killed while it was made, or lost all it had: nobody can tell which."""
+    SqliteStorage(folder).close()
+    assert caplog.text == ""
+    (folder / "rtour.db").write_bytes(b"")
+    SqliteStorage(folder).close()
+    assert "is empty: the server begins with nothing" in caplog.text
+    assert "rtour restore" in caplog.text

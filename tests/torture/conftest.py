@@ -1,8 +1,13 @@
-"""The option of `pytest tests/torture --kills 300`."""
+"""The option of `pytest tests/torture --kills 300`, and what the tests share."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import pytest
+
+from tests.torture.victim import DiskFaults, Victim, disk_faults
 
 KILLS = 8
 
@@ -14,3 +19,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def kills(request: pytest.FixtureRequest) -> int:
     return int(request.config.getoption("--kills", default=KILLS))
+
+
+@pytest.fixture
+async def victim(tmp_path: Path) -> AsyncIterator[Victim]:
+    """Services that run, and a server that does not yet."""
+    victim = Victim(tmp_path)
+    await victim.start_services()
+    yield victim
+    victim.stop()
+
+
+@pytest.fixture
+def faults(tmp_path: Path) -> DiskFaults:
+    found = disk_faults(tmp_path)
+    if found is None:
+        pytest.skip("needs a C compiler and LD_PRELOAD")
+    return found

@@ -1,9 +1,14 @@
-/* Faults of the disk, preloaded into the server (LD_PRELOAD), for commits to the write-ahead log.
+/* Faults of the disk, preloaded into the server (LD_PRELOAD), for one of its files.
 
    TORTURE_FAULT=kill-before:N   the process is killed instead of the Nth sync
    TORTURE_FAULT=kill-after:N    … right after it
    TORTURE_FAULT=eio:N           the Nth sync and all later ones fail
-   TORTURE_FAULT=slow:MS         every sync takes so much longer */
+   TORTURE_FAULT=once:N          the Nth sync fails, later ones do not
+   TORTURE_FAULT=full:N          from the Nth write on there is no space
+   TORTURE_FAULT=bad:N           the Nth write and all later ones fail
+   TORTURE_FAULT=slow:MS         every sync takes so much longer
+   TORTURE_FILE=…                how the file's name ends; the write-ahead log's if not given
+   TORTURE_FROM=…                a file; nothing happens and nothing is counted before it is there */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -15,33 +20,60 @@
 #include <time.h>
 #include <unistd.h>
 
-static long syncs;
+static long syncs, writes;
 
-static int is_log(int fd) {
+static int is_harmed(int fd) {
+    const char *from = getenv("TORTURE_FROM"), *suffix = getenv("TORTURE_FILE");
+    if (from && access(from, F_OK) != 0) return 0;
+    if (!suffix) suffix = "-wal";
     char link[64], path[4096];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t length = readlink(link, path, sizeof path - 1);
-    if (length < 4) return 0;
+    ssize_t length = readlink(link, path, sizeof path - 1), wanted = (ssize_t)strlen(suffix);
+    if (length < wanted) return 0;
     path[length] = 0;
-    return strcmp(path + length - 4, "-wal") == 0;
+    return strcmp(path + length - wanted, suffix) == 0;
+}
+
+/* The number after the colon if the fault is of this kind, else 0. */
+static long asked(const char *kind) {
+    const char *fault = getenv("TORTURE_FAULT");
+    size_t length = strlen(kind);
+    return fault && strncmp(fault, kind, length) == 0 && fault[length] == ':'
+               ? atol(fault + length + 1) : 0;
 }
 
 static int synced(int fd, const char *name) {
     int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
-    const char *fault = getenv("TORTURE_FAULT");
-    const char *colon = fault ? strchr(fault, ':') : NULL;
-    if (colon == NULL || !is_log(fd)) return real(fd);
-    long number = atol(colon + 1), now = __atomic_add_fetch(&syncs, 1, __ATOMIC_SEQ_CST);
-    if (strncmp(fault, "slow", 4) == 0) {
-        struct timespec pause = {number / 1000, number % 1000 * 1000000};
+    if (!getenv("TORTURE_FAULT") || !is_harmed(fd)) return real(fd);
+    long now = __atomic_add_fetch(&syncs, 1, __ATOMIC_SEQ_CST), ms = asked("slow");
+    if (ms) {
+        struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
         nanosleep(&pause, NULL);
     }
-    if (strncmp(fault, "kill-before", 11) == 0 && now == number) raise(SIGKILL);
-    if (strncmp(fault, "eio", 3) == 0 && now >= number) { errno = EIO; return -1; }
+    if (now == asked("kill-before")) raise(SIGKILL);
+    if ((asked("eio") && now >= asked("eio")) || now == asked("once")) { errno = EIO; return -1; }
     int result = real(fd);
-    if (strncmp(fault, "kill-after", 10) == 0 && now == number) raise(SIGKILL);
+    if (now == asked("kill-after")) raise(SIGKILL);
     return result;
 }
 
 int fsync(int fd) { return synced(fd, "fsync"); }
 int fdatasync(int fd) { return synced(fd, "fdatasync"); }
+
+static ssize_t written(int fd, const void *data, size_t size, off_t at, const char *name) {
+    ssize_t (*real)(int, const void *, size_t, off_t) =
+        (ssize_t(*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, name);
+    if ((asked("full") || asked("bad")) && is_harmed(fd)) {
+        long now = __atomic_add_fetch(&writes, 1, __ATOMIC_SEQ_CST);
+        if (asked("full") && now >= asked("full")) { errno = ENOSPC; return -1; }
+        if (asked("bad") && now >= asked("bad")) { errno = EIO; return -1; }
+    }
+    return real(fd, data, size, at);
+}
+
+ssize_t pwrite(int fd, const void *data, size_t size, off_t at) {
+    return written(fd, data, size, at, "pwrite");
+}
+ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at) {
+    return written(fd, data, size, at, "pwrite64");
+}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from itertools import count
 from typing import Any
 
@@ -27,19 +28,30 @@ class Ack(msgspec.Struct, frozen=True):
 class Load:
     """64 connections, each busy with one operation after the other, until told to stop."""
 
-    def __init__(self, port: int, connections: int = CONNECTIONS) -> None:
+    def __init__(
+        self, port: int, connections: int = CONNECTIONS, patience_s: float = PATIENCE_S
+    ) -> None:
         self.acks: list[Ack] = []
         self.late_ms: list[int] = []
         self.lost_connections = 0
+        self.gave_up = 0
+        """Of those, how often a client waited longer than it has patience."""
+        self.refusals: Counter[int] = Counter()
+        """Answers that say to come back later, by status."""
+        self._patience_s = patience_s
         self._port = port
-        self._connections = connections
+        self.connections = connections
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        for number in range(self._connections):
+        for number in range(self.connections):
             work = self._alarms(number) if number % 16 == 15 else self._adds(number)
             self._tasks.append(asyncio.get_running_loop().create_task(work))
+
+    def be_patient(self) -> None:
+        """From the next request on."""
+        self._patience_s = PATIENCE_S
 
     async def finish(self) -> None:
         """Begin nothing new, and wait until all that was begun is answered."""
@@ -69,16 +81,18 @@ class Load:
     async def _insist(self, client: Client, path: str, body: Any, key: str) -> Any:
         while True:
             try:
-                async with asyncio.timeout(PATIENCE_S):
+                async with asyncio.timeout(self._patience_s):
                     status, raw = await client.post(path, json.dumps(body).encode(), key)
-            except (OSError, EOFError, TimeoutError, asyncio.IncompleteReadError):
+            except (OSError, EOFError, TimeoutError, asyncio.IncompleteReadError) as error:
                 self.lost_connections += 1
+                self.gave_up += type(error) is TimeoutError
                 client.close()
                 await asyncio.sleep(0.05)
                 continue
             if status == 200:
                 return json.loads(raw)
             assert status in {429, 503}, f"{path}: {status} {raw!r}"
+            self.refusals[status] += 1
             await asyncio.sleep(0.05)
 
 

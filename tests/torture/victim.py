@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
+from signal import Signals
 
 import httpx
 
@@ -22,6 +22,7 @@ QUICK = {
     "RTOUR_RETRY_MAX_INTERVAL": "200ms",
     "RTOUR_LOG_LEVEL": "error",
 }
+_COMPLAINTS = ("ERROR", "CRITICAL", "error:", "Traceback")
 
 
 class Victim:
@@ -49,13 +50,23 @@ class Victim:
 
     async def start(self, env: dict[str, str] | None = None, *, files: int | None = None) -> None:
         """Start the server, maybe with few file descriptors, and wait until it answers."""
+        self._launch(env or {}, files)
+        await self._healthy(self._admin_port, "/health")
+
+    def _launch(self, env: dict[str, str], files: int | None) -> None:
         ports = ["--ingress-port", str(self.ingress_port), "--admin-port", str(self._admin_port)]
         command = [str(rtour_binary()), "server", "--data", str(self.data), *ports]
         command += ["--pg-port", "off"]
         if files is not None:
             command = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *command]
-        self._server = Child(command, self.folder / "server.log", QUICK | (env or {}))
-        await self._healthy(self._admin_port, "/health")
+        self._server = Child(command, self.folder / "server.log", QUICK | env)
+
+    async def metric(self, name: str) -> float:
+        """A number of the server's, by the beginning of its line in /metrics."""
+        async with httpx.AsyncClient(timeout=30) as client:
+            url = f"http://127.0.0.1:{self._admin_port}/metrics"
+            text = (await client.get(url)).text
+        return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
 
     async def register(self) -> None:
         body = {"uri": f"http://127.0.0.1:{self._service_port}"}
@@ -79,16 +90,31 @@ class Victim:
     def running(self) -> bool:
         return self._server is not None and self._server.running
 
+    @property
+    def pid(self) -> int:
+        """The server's own process, below the `timeout` that watches it."""
+        assert self._server is not None
+        leader = self._server._process.pid
+        return int(Path(f"/proc/{leader}/task/{leader}/children").read_text().split()[0])
+
+    def open_files(self) -> int:
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
     def kill(self) -> None:
         """SIGKILL, at once."""
         assert self._server is not None
         self._server.kill()
         self._server = None
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: Signals) -> None:
         """A signal to the server's whole process group."""
         assert self._server is not None
         os.killpg(self._server._process.pid, number)
+
+    def signal_services(self, number: Signals) -> None:
+        """A signal to the services' whole process group."""
+        assert self._services is not None
+        os.killpg(self._services._process.pid, number)
 
     def stop(self) -> None:
         for child in (self._server, self._services):
@@ -96,21 +122,51 @@ class Victim:
                 child.stop()
         self._server = self._services = None
 
-    async def ended(self) -> None:
-        """Wait until the server has ended by itself."""
+    async def ended(self) -> int:
+        """Wait until the server has ended by itself; its exit code, below zero for a signal."""
 
         async def ask() -> bool:
             return not self.running
 
         await eventually("the server ends", ask, within_s=60)
-        self.kill()
+        assert self._server is not None
+        code = self._server._process.wait()
+        self._server = None
+        return code
+
+    async def refused(self, env: dict[str, str] | None = None) -> int:
+        """Start a server that cannot; its exit code."""
+        self._launch(env or {}, None)
+        return await self.ended()
 
     def log(self) -> str:
         return (self.folder / "server.log").read_text(errors="replace")[-3000:]
 
+    def complaints(self) -> list[str]:
+        """What all lives of the server logged as errors, or ended with."""
+        lines = (self.folder / "server.log").read_text(errors="replace").splitlines()
+        return [line for line in lines if any(word in line for word in _COMPLAINTS)]
 
-def disk_faults(folder: Path) -> dict[str, str] | None:
-    """What preloads `fault.c`; None where there is no compiler."""
+
+class DiskFaults:
+    """`fault.c`, preloaded: faults that begin when they are told to."""
+
+    def __init__(self, folder: Path, library: Path) -> None:
+        self._library = library
+        self._trigger = folder / "begin"
+
+    def env(self, fault: str, *, file: str = "-wal", now: bool = True) -> dict[str, str]:
+        """What a server is started with; `file` is how the name of the harmed file ends."""
+        self._trigger.unlink(missing_ok=True)
+        env = {"LD_PRELOAD": str(self._library), "TORTURE_FAULT": fault, "TORTURE_FILE": file}
+        return env if now else env | {"TORTURE_FROM": str(self._trigger)}
+
+    def begin(self) -> None:
+        self._trigger.touch()
+
+
+def disk_faults(folder: Path) -> DiskFaults | None:
+    """None where there is no compiler."""
     compiler = shutil.which("cc")
     if compiler is None or sys.platform != "linux":
         return None
@@ -119,4 +175,4 @@ def disk_faults(folder: Path) -> dict[str, str] | None:
     subprocess.run(
         [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"], check=True
     )
-    return {"LD_PRELOAD": str(library)}
+    return DiskFaults(folder, library)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from rtour.client import Client, Conflict
 from tests.tour.wrong_beyond import BEYOND
 from tests.tour.wrong_courses import COURSES, FIRST_STEPS, REGISTER, Course, Put, Until
+from tests.tour.wrong_habits import HABITS
 from tests.tour.wrong_solutions import WRONG, Wrong
 from tour.guide.guide import Guide
 from tour.guide.lesson import addressed, commands, placed
@@ -18,11 +20,14 @@ from tour.guide.verdict import Verdict
 from tour.lessons import LESSONS
 
 PATIENCE_S = 20.0
+PATIENCE_WITH_HABITS_S = 4.0
 
 
 def test_every_lesson_has_wrong_solutions() -> None:
     """At least three each, all of them different."""
-    wrong = [(each.lesson, each.name) for each in (*WRONG, *BEYOND, *FIRST_STEPS, *COURSES)]
+    wrong = [
+        (each.lesson, each.name) for each in (*WRONG, *BEYOND, *HABITS, *FIRST_STEPS, *COURSES)
+    ]
     assert len(set(wrong)) == len(wrong)
     count = Counter(lesson for lesson, _ in wrong)
     assert {each.slug: count[each.slug] for each in LESSONS if count[each.slug] < 3} == {}
@@ -32,14 +37,26 @@ def test_every_lesson_has_wrong_solutions() -> None:
 @pytest.mark.slow
 async def test_wrong_solutions_are_told_why(guide: Guide) -> None:
     """Each of them changes the solution in one place."""
-    untold = []
+    assert await _told(guide, (*WRONG, *BEYOND)) == []
+
+
+@pytest.mark.slow
+async def test_habits_are_told_why(guide: Guide, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is right in asyncio, and wrong here; many of them never answer."""
+    monkeypatch.setattr("tour.guide.look.PATIENCE_S", PATIENCE_WITH_HABITS_S)
+    assert await _told(guide, HABITS) == []
+
+
+async def _told(guide: Guide, all_wrong: Iterable[Wrong]) -> list[str]:
+    """What was not told, with what was said in its place."""
+    untold: list[str] = []
     async with guide.open():
         await guide.solve(guide.lessons[0])
-        for wrong in (*WRONG, *BEYOND):
+        for wrong in all_wrong:
             verdict = await _verdict(guide, wrong)
             await _forget_all(guide)
             untold += _untold(verdict, wrong)
-    assert untold == []
+    return untold
 
 
 @pytest.mark.slow

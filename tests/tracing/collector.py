@@ -50,7 +50,10 @@ def plain(attributes: Any) -> dict[str, Any]:
 
 
 class Collected:
-    """Everything a collector got. `rejecting` is what it answers with instead of taking spans."""
+    """Everything a collector got. `rejecting` is what it answers with instead of taking spans.
+
+    One that is `late` has sent the head of its answer before, over gRPC.
+    """
 
     def __init__(self) -> None:
         self.spans: list[Told] = []
@@ -58,6 +61,7 @@ class Collected:
         self.requests = 0
         self.rejecting: Any = None
         self.refused = 0
+        self.late = False
         self.uri = ""
         self._changed = threading.Condition()
 
@@ -108,6 +112,8 @@ def grpc_collector(port: int = 0) -> Iterator[Collected]:
     collected = Collected()
 
     def export(request: Any, context: grpc.ServicerContext) -> Any:
+        if collected.late:
+            context.send_initial_metadata((("x-early", "1"),))
         if collected.rejecting is not None:
             context.abort(collected.rejecting, "not today")
         metadata = {str(key): str(value) for key, value in context.invocation_metadata()}

@@ -11,10 +11,18 @@ import grpc
 import pytest
 
 from rtour.server.trace_context import SpanContext
-from rtour.server.tracing.delivery import BadTracingEndpoint, Delivery, destination, pairs
+from rtour.server.tracing.delivery import (
+    BadTracingEndpoint,
+    Delivery,
+    _grpc_answer,
+    destination,
+    pairs,
+)
 from rtour.server.tracing.exporter import Undelivered
 from rtour.server.tracing.spans import Span
-from rtour.server.transport import HttpTransport
+from rtour.server.transport import HttpTransport, ResponseHead
+from rtour.server.transport.codec import CodecFactory, default_codec
+from rtour.server.transport.codec_h2 import HyperH2Codec
 from tests.tracing.collector import Collected, grpc_collector, http_collector
 
 SPAN = Span(SpanContext(b"t" * 16, b"s" * 8), "work", 1, 2)
@@ -83,6 +91,27 @@ async def test_a_refusal_says_whether_to_try_again(
         with pytest.raises(Undelivered) as refused:
             await deliver([deliver.encode(SPAN)])
     assert (str(refused.value), refused.value.again) == (says, again)
+
+
+@pytest.mark.parametrize("codec", [default_codec, HyperH2Codec])
+async def test_a_refusal_behind_the_head_is_seen(codec: CodecFactory) -> None:
+    """A gRPC server may say how a call went in trailers alone, as proxies do."""
+    with grpc_collector() as collected:
+        transport = HttpTransport(codec_factory=codec)
+        collected.late, collected.rejecting = True, grpc.StatusCode.RESOURCE_EXHAUSTED
+        deliver = delivery(collected.uri, transport)
+        with pytest.raises(Undelivered) as refused:
+            await deliver([deliver.encode(SPAN)])
+        await transport.close()
+    assert (str(refused.value), refused.value.again) == ("gRPC status 8: not today", True)
+
+
+def test_an_answer_without_a_status_is_none() -> None:
+    """A call that broke off may have taken the spans or not: it is tried again."""
+    head = ResponseHead(200, {"content-type": "application/grpc"})
+    with pytest.raises(Undelivered, match="before its status") as refused:
+        _grpc_answer(head, b"\0\0\0\0\0")
+    assert refused.value.again
 
 
 async def test_nobody_there_is_said_so(transport: HttpTransport) -> None:

@@ -175,3 +175,22 @@ def test_encoding_lets_others_work() -> None:
         await tasks.cancel_all()
 
     run(main)
+
+
+def test_while_there_is_no_room_none_is_asked_for() -> None:
+    """From the first that found none until half of the queue is gone."""
+
+    async def main(_: VirtualClock) -> None:
+        collector, tasks = Collector(*[down()] * 2), TaskSet()
+        exporter = Exporter(encode, collector, "here", ExportLimits(queued_max=4))
+        for number in range(4):
+            exporter.offer(span(number))
+        assert not exporter.counts.full
+        exporter.offer(span(4))
+        assert (exporter.counts.full, exporter.counts.lost) == (True, 1)
+        tasks.spawn(exporter.run(), "exporter")
+        await asyncio.sleep(60)
+        assert (exporter.counts.full, collector.names) == (False, ["0", "1", "2", "3"])
+        await tasks.cancel_all()
+
+    run(main)

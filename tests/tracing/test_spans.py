@@ -5,8 +5,9 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from rtour.engine.commands import Kill, RestartAsNew
-from rtour.engine.model import FromRestart, Trace
+from rtour.engine.commands import Document, Invoke, Kill, RestartAsNew, StoreDocuments
+from rtour.engine.model import DocumentKind, FromRestart, FromSubscription, Place, Trace
+from rtour.engine.places import NOWHERE
 from rtour.ids import invocation_id_to_bytes, make_invocation_id
 from rtour.protocol import messages as m
 from rtour.protocol.messages import End, Error, Future, Output, Value
@@ -158,6 +159,48 @@ def test_a_call_goes_on_in_the_trace_and_a_send_begins_one() -> None:
     run(main)
 
 
+def test_a_record_of_a_topic_is_the_root_of_its_trace() -> None:
+    """Its span is made when its invocation is, with the record's place, and only once."""
+
+    async def main(clock: VirtualClock) -> None:
+        rig = Traced(clock)
+        documents = (Document(DocumentKind.SUBSCRIPTION_PLACES, "sub_1", NOWHERE),)
+        await rig.ask(lambda number: StoreDocuments(documents, number))
+        id_ = rig.preconditions_id()
+        place = Place("sub_1", "group/1/orders/3", 7, -1)
+        source = FromSubscription("sub_1")
+
+        def invoke(number: int) -> Invoke:
+            return Invoke(id_, counter("Ada"), source, accept_request_id=number, place=place)
+
+        await rig.ask(invoke)
+        await rig.ask(invoke)  # the record is read again
+        attempt = await rig.attempt()
+        attempt.say(*DONE)
+        await rig.settled()
+        assert rig.told() == [
+            "ingress_kafka Counter/{key}/add",
+            "  invocation-start Counter/{key}/add",
+            "    invocation-attempt Counter/{key}/add ok",
+            "    invocation-end Counter/{key}/add ok",
+        ]
+        record = rig.one("ingress_kafka Counter/{key}/add")
+        assert dict(record.attributes) == {
+            "rpc.service": "Counter",
+            "rpc.method": "add",
+            "restate.invocation.id": id_,
+            "restate.invocation.target": "Counter/Ada/add",
+            "messaging.system": "kafka",
+            "messaging.operation.type": "process",
+            "messaging.consumer.group.name": "group/1",
+            "messaging.source.name": "orders",
+            "messaging.source.partition.id": 3,
+            "messaging.kafka.offset": 7,
+        }
+
+    run(main)
+
+
 def test_a_kill_ends_what_was_open() -> None:
     """The attempt is broken off, its open commands end with it, and the end says why."""
 
@@ -257,6 +300,29 @@ def test_what_is_not_recorded_is_still_passed_on() -> None:
         attempt.say(m.Run(3), m.ProposeRunCompletion(3, Value(b"")), *DONE)
         await rig.settled()
         assert rig.spans == []
+
+    run(main)
+
+
+def test_spans_that_find_no_room_are_not_made() -> None:
+    """They are counted, their context is passed on all the same, and later ones are told again."""
+
+    async def main(clock: VirtualClock) -> None:
+        rig = Traced(clock)
+        rig.tracer.counts.full = True
+        for _ in range(2):
+            rig.invoke(greeter())
+            attempt = await rig.attempt()
+            assert attempt.headers["traceparent"].endswith("-01")
+            attempt.say(m.Sleep(clock.now_ms() + 5, 1), m.Suspension(Future(completions=(1,))))
+            attempt = await rig.attempt()
+            attempt.say(*DONE)
+            await rig.settled()
+            if rig.tracer.counts.full:
+                # The start, two attempts and the end; commands are not looked at.
+                assert (rig.spans, rig.tracer.counts.lost) == ([], 4)
+                rig.tracer.counts.full = False
+        assert (len(rig.spans), rig.tracer.counts.lost) == (5, 4)
 
     run(main)
 

@@ -99,7 +99,8 @@ class Seat:
             await self.pilot.pause()
             while self._busy():
                 while self._busy():
-                    await asyncio.sleep(0)
+                    # A loop without a rest would take the core that a real server needs.
+                    await asyncio.sleep(0.001)
                 # What has arrived is shown, and may ask for more.
                 await self.pilot.pause()
 

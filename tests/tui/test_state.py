@@ -103,6 +103,28 @@ async def test_clearing_asks_first(server: FakeServer, seat: Seat) -> None:
     assert server.sent(*WRITE)[0]["new_state"] == {"user": list(b'"m"')}
 
 
+async def test_all_of_an_object_is_cleared_if_it_is_still_what_was_shown(
+    server: FakeServer, seat: Seat
+) -> None:
+    """`X` shows every value of the object, asks, and names the version it has shown."""
+    row = {"service_name": "CartObject", "service_key": "Mary", "key": "user"}
+    server.insert("state", {**row, "value": b'"m"'.hex()})
+    await seat.press("3")
+    text = await seat.press("X")
+    assert "Clear all 2 values of CartObject/Mary?" in text
+    assert 'tickets = ["seat2B"]' in text
+    assert "rtour kv clear CartObject/Mary" in text
+    await seat.press("enter")
+    assert not server.sent(*WRITE)
+    await seat.press("X")
+    mary(server, b"[]")
+    await seat.press("y")
+    body = server.sent(*WRITE)[0]
+    assert body["new_state"] == {}
+    assert body["version"] == state_version({b"tickets": b'["seat2B"]', b"user": b'"m"'})
+    assert "the state changed meanwhile" in seat.posted(View.Done)[0].text
+
+
 async def test_filter_and_watch_narrow_to_an_object(seat: Seat) -> None:
     """`/` narrows by text; `w` narrows to the object under the cursor, even a hostile one."""
     await seat.press("3", "slash")

@@ -20,6 +20,7 @@ from rtour.client.model import Invocation
 from rtour.client.query import quote
 
 from .outside import Outside
+from .stuck import below, causes
 from .theatre import Theatre
 from .verdict import NotYet
 
@@ -70,14 +71,14 @@ class Look:
         id_ = await self.send(path, body, **headers)
         return Answer(id_, await self.result(id_, path))
 
-    async def result(self, id_: str, path: str) -> Any:
+    async def result(self, id_: str, path: str, *hints: str) -> Any:
         """The value of an invocation."""
         try:
             reply = await self.client.ingress.attach(id_, timeout_s=PATIENCE_S)
         except InvocationFailed as error:
-            raise NotYet(f"{path} answers", f"it failed: {error.message}") from error
+            raise NotYet(f"{path} answers", f"it failed: {error.message}", *hints) from error
         except TimedOut as error:
-            raise await self._late(id_, path) from error
+            raise await self._late(id_, path, *hints) from error
         return json.loads(reply.body) if reply.body else None
 
     async def failure(self, id_: str, path: str, *hints: str) -> InvocationFailed:
@@ -87,19 +88,25 @@ class Look:
         except InvocationFailed as error:
             return error
         except TimedOut as error:
-            raise await self._late(id_, path) from error
+            raise await self._late(id_, path, *hints) from error
         raise NotYet(f"{path} fails", f"it answered {reply.body.decode()}", *hints)
 
-    async def _late(self, id_: str, path: str) -> NotYet:
+    async def _late(self, id_: str, path: str, *hints: str) -> NotYet:
         invocation = await self.client.query.invocation(id_)
         expected = f"{path} answers within {PATIENCE_S:g} seconds"
         if invocation is None:
-            return NotYet(expected, "it did not")
-        failure = f", last failure: {reason(invocation)}" if invocation.last_failure else ""
+            return NotYet(expected, "it did not", *hints)
+        stuck = await below(self.client, invocation)
+        what = "it" if stuck.id == id_ else f"it waits for {stuck.target}, which"
+        failure = reason(stuck)
+        told = f", last failure: {failure}" if failure else ""
+        likely = causes(stuck, failure) if failure or not hints else []
         return NotYet(
             expected,
-            f"it is {invocation.status}{failure}",
-            f"Ask the engine: rtour invocations describe {id_}",
+            f"{what} is {stuck.status}{told}",
+            *likely,
+            *hints,
+            f"Ask the engine: rtour invocations describe {stuck.id}",
         )
 
     async def skip(self, by: timedelta) -> None:

@@ -14,6 +14,11 @@ from ..guide.verdict import NotYet
 from .failing import RECENT, ended_by_hand
 
 TIME_TO_THINK = timedelta(minutes=2)
+CODE_HINTS = (
+    "The code must be the same when the handler runs again: is it from ctx.random()?",
+    "And confirm keeps the promise that run waits for:",
+    'await ctx.promise("code", type_hint=str).resolve(code)',
+)
 SAGA_HINTS = (
     "Keep a list of what is reserved. A taken seat and a cancellation raise TerminalError.",
     "except TerminalError: await ctx.object_call(unreserve, …) for each, then raise",
@@ -39,6 +44,7 @@ async def awakeables(look: Look) -> None:
                 "the box office is asked, and told where to answer",
                 f"no such mail; the journal: {words(await look.journal(id_))}",
                 "answer_to, decision = ctx.awakeable(type_hint=bool)",
+                "First ask, then await the decision.",
                 "Give answer_to to email_client.ask_box_office, inside a run.",
             )
         look.done(f"the box office was asked to answer to {mail['answer_to']}")
@@ -80,8 +86,10 @@ async def workflows(look: Look) -> None:
     if again != id_:
         raise NotYet("a workflow runs once for each key", "it ran twice")
     look.done("a second run with the same key is the first one")
+    await look.theatre.crash_service()
+    look.done("the service was killed meanwhile: the workflow still waits")
     await look.call(f"MembershipWorkflow/{user}/confirm", code)
-    value = await look.result(id_, f"MembershipWorkflow/{user}/run")
+    value = await look.result(id_, f"MembershipWorkflow/{user}/run", *CODE_HINTS)
     status = await look.call(f"MembershipWorkflow/{user}/status")
     if value != "member" or status.value != "member":
         raise NotYet(
@@ -133,6 +141,14 @@ async def sagas(look: Look) -> None:
     failure = await look.failure(id_, "GroupBooking/book with a taken seat", *SAGA_HINTS)
     look.done(f"a taken seat ends the booking: {failure.message}")
     await _free(look, free, "the seats that it had are free again")
+    if not await _reserved(look, taken):
+        raise NotYet(
+            "the taken seat stays with whoever has it",
+            f"{taken} is free now: the booking has undone what it had not done",
+            "Put a seat into the list only when reserve has said yes.",
+            *SAGA_HINTS,
+        )
+    look.done("the taken seat stays with whoever has it")
     one, two = look.fresh("seat"), look.fresh("seat")
     id_ = await look.send("GroupBooking/book", {**group, "tickets": [one, two]})
     if not await look.until(lambda: _reserved(look, two), patience_s=3.0):

@@ -124,14 +124,7 @@ async def messages(look: Look) -> None:
     await look.call(f"CartObject/{user}/addTicket", seat)
     path = f"CartObject/{user}/checkout"
     answer = await look.call(path)
-    found = await look.entries(answer.id, "Call", "CheckoutService/handle")
-    if not found:
-        raise NotYet(
-            "checkout calls CheckoutService/handle",
-            f"its journal: {words(await look.journal(answer.id))}",
-            "A plain service has no key: ctx.service_call takes the handler and its argument.",
-            'await ctx.service_call(handle, arg=Order(user_id=ctx.key(), tickets=["seat2B"]))',
-        )
+    found = await _orders(look, answer.id)
     order = json.loads(found[0].value or b"null")
     if not isinstance(order, dict) or order.get("user_id") != user or not order.get("tickets"):
         raise NotYet(
@@ -140,6 +133,37 @@ async def messages(look: Look) -> None:
             "The user is the key of the cart: ctx.key().",
         )
     look.done("checkout hands the user and the tickets to CheckoutService/handle")
+
+
+async def _orders(look: Look, checkout_id: str) -> list[JournalEntry]:
+    """The call that a checkout has made to the plain service, and waited for."""
+    target, expected = "CheckoutService/handle", "checkout calls CheckoutService/handle and waits"
+    hint = 'await ctx.service_call(handle, arg=Order(user_id=ctx.key(), tickets=["seat2B"]))'
+    journal = await look.journal(checkout_id)
+    found = [entry for entry in journal if (entry.kind, entry.target) == ("Call", target)]
+    if not found and any(entry.target == target for entry in journal):
+        raise NotYet(
+            expected,
+            "it sends a message (a OneWayCall) and never learns the answer",
+            "service_send does not wait. The one that waits is service_call.",
+            hint,
+        )
+    if not found:
+        raise NotYet(
+            expected,
+            f"its journal: {words(journal)}",
+            "A plain service has no key: ctx.service_call takes the handler and its argument.",
+            hint,
+        )
+    output = next(entry for entry in journal if entry.kind == "Output")
+    if found[0].completed_by is None or found[0].completed_by > output.index:
+        raise NotYet(
+            expected,
+            "it ended before the answer was there: the call was made, but not awaited",
+            "A call gives a future. It is worth its value only after `await`.",
+            hint,
+        )
+    return found
 
 
 async def _expire_sends(look: Look, user: str, seat: str) -> None:

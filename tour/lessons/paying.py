@@ -16,6 +16,7 @@ from .failing import again_and_again, instead
 
 PRICE = 40
 CLI_KEY_LENGTH = 26
+PAID_HINT = "In checkout, mark the seats as sold and clear the cart only `if paid:`."
 RUN_HINT = 'payment_key = await ctx.run_typed("payment key", new_key)'
 
 
@@ -197,11 +198,14 @@ async def finishing(look: Look) -> None:
     mails = len(look.outside.lines("mails"))
     answer = await look.call(f"CartObject/{user}/checkout")
     _told(look, user, mails, "paid for", "payment_succeeded")
-    runs = await look.entries((await _handled(look, answer.id)).id, "Run")
+    handled = await _handled(look, answer.id)
+    runs = await look.entries(handled.id, "Run")
     if len(runs) < 2:
         raise NotYet(
-            "the mail is sent inside a run",
-            "it is sent outside: a retry would send it again",
+            "the mail is sent inside a run of its own",
+            f"there is one run only: {words(await look.journal(handled.id))}",
+            "Outside of a run, a retry sends it again. Inside the run of the payment, so does "
+            "a payment that is tried again.",
             'await ctx.run_typed("notify", notify, user_id=order["user_id"])',
         )
     look.done("the mail is sent inside a run, so that a retry does not repeat it")
@@ -211,11 +215,19 @@ async def finishing(look: Look) -> None:
     with look.outside.order("cards-declined"):
         answer = await look.call(f"CartObject/{poor}/checkout")
     if answer.value is not False:
-        raise NotYet("checkout answers false when the card is declined", f"it said {answer.value}")
+        raise NotYet(
+            "checkout answers false when the card is declined",
+            f"it said {json.dumps(answer.value)}",
+            "handle returns what the payment has answered, and checkout what handle has.",
+        )
     _told(look, poor, mails, "could not charge", "payment_failed")
     await _status(look, seats[0], "RESERVED")
     if not (await look.state("CartObject", poor)).get("tickets"):
-        raise NotYet("the cart keeps its tickets when the card is declined", "it is empty")
+        raise NotYet(
+            "the cart keeps its tickets when the card is declined",
+            "it is empty",
+            PAID_HINT,
+        )
     look.done("a declined card leaves cart and seat as they were")
 
 
@@ -236,7 +248,7 @@ async def _status(look: Look, seat: str, status: str) -> None:
 
     if not await look.until(reached, patience_s=2.0):
         now = (await look.state("TicketObject", seat)).get("status")
-        raise NotYet(f"the seat is {status}", f"it is {now or 'AVAILABLE'}")
+        raise NotYet(f"the seat is {status}", f"it is {now or 'AVAILABLE'}", PAID_HINT)
     look.done(f"the seat is {status}")
 
 

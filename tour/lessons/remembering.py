@@ -43,7 +43,8 @@ async def state(look: Look) -> None:
 
 async def _added(look: Look, user: str, expected: list[str]) -> None:
     answer = await look.call(f"CartObject/{user}/addTicket", expected[-1])
-    kept = (await look.state("CartObject", user)).get("tickets")
+    held = await look.state("CartObject", user)
+    kept = held.get("tickets")
     if kept == expected:
         return
     journal = await look.journal(answer.id)
@@ -53,6 +54,10 @@ async def _added(look: Look, user: str, expected: list[str]) -> None:
     if not wrote:
         seen += f", and its journal has no SetState: {words(journal)}"
         hints.insert(0, "Changing the list in memory changes nothing: only ctx.set stores it.")
+    elif kept is None:
+        others = ", ".join(sorted(held)) or "nothing"
+        seen += f": it has set {others}"
+        hints.insert(0, 'The name is "tickets", in all handlers of the cart.')
     elif kept == expected[-1:]:
         seen += ": the new ticket has replaced the others"
         hints.insert(0, "Get the list first, add to it, then set it.")
@@ -177,7 +182,8 @@ async def _step(look: Look, seat: str, handler: str, answer: Any, status: str | 
         raise NotYet(
             f"{shown} {answers}leaves it {status or 'AVAILABLE'}",
             f"it answered {json.dumps(got.value)} and left it {after or 'AVAILABLE'}",
-            'The status is kept under the name "status"; not set means AVAILABLE.',
+            'The status is kept under the name "status"; not set means AVAILABLE. '
+            "Is ctx.get awaited?",
             f"Look at {handler}: which statuses may it start from, and which does it set?",
         )
     look.done(f"{handler}: {before or 'AVAILABLE'} → {after or 'AVAILABLE'}")
@@ -202,7 +208,9 @@ async def _taken(look: Look) -> None:
         raise NotYet(
             "a taken seat is refused, and does not get into the second cart",
             f"addTicket answered {json.dumps(answer.value)}, the cart holds {json.dumps(cart)}",
-            "In addTicket, fill the cart only `if reserved:`.",
+            "In addTicket, fill the cart only `if reserved:`."
+            if cart
+            else "addTicket returns what reserve has answered: return reserved",
         )
     look.done("a taken seat does not get into another cart")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,17 +82,19 @@ def body(session: Session, text: str | None) -> bytes | None:
             return path.read_bytes()
         except OSError as error:
             raise Misuse(f"cannot read {path}: {error.strerror}") from error
-    return text.encode()
+    return os.fsencode(text)  # as it was given, also where that is no UTF-8
 
 
 def checked_json(raw: bytes, what: str) -> bytes:
     """JSON, or a message that says where it ends to be JSON."""
     try:
-        json.loads(raw)
+        text = raw.decode()  # json would also take UTF-16, which no service expects
+        json.loads(text)
+    except RecursionError as error:
+        raise Misuse(f"{what} is nested too deeply", expected="a JSON value") from error
     except UnicodeDecodeError as error:
         raise Misuse(f"{what} is not UTF-8", hint="--content-type for other than JSON") from error
     except json.JSONDecodeError as error:
-        text = raw.decode()
         hint = ""
         if text.strip() and text.strip()[0] not in "{[\"'" and len(text) < 80:
             hint = f"a JSON string needs its quotes: '{json.dumps(text.strip())}'"

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from rtour.client.heads import cut_payload
 from rtour.client.model import EventRow, JournalRow
 
 CANCEL_SIGNAL = 1
@@ -120,6 +121,21 @@ def _completed(entry: JournalEntry, by_completion: dict[int, JournalEntry]) -> J
 
 
 def _entry(row: JournalRow) -> JournalEntry:
+    entry = _read(row)
+    head = cut_payload(bytes.fromhex(row.head)) if row.head else None
+    if head is None:
+        return entry
+    outcome = entry.outcome
+    if outcome is None:
+        return msgspec.structs.replace(entry, value=head)
+    if outcome.failed:
+        outcome = Outcome(failure_message=head.decode("utf-8", "replace") + "…")
+    else:
+        outcome = Outcome(value=head)
+    return msgspec.structs.replace(entry, outcome=outcome)
+
+
+def _read(row: JournalRow) -> JournalEntry:
     side, _, kind = row.entry_type.partition(": ")
     # Journals older than protocol v4 have no "Command: " in front, and their facts in columns.
     if not kind:
@@ -136,7 +152,7 @@ def _entry(row: JournalRow) -> JournalEntry:
         outcome=_outcome(body.get("result")),
         value=_bytes(body.get("payload", body.get("value"))),
         invocation_id=body.get("invocation_id") or row.invoked_id,
-        target=row.invoked_target,
+        target=_target(body.get("invocation_target")) or row.invoked_target,
         wake_up_at=_instant(body.get("wake_up_time")) or row.sleep_wakeup_at,
         signal=_signal(body.get("id")),
     )
@@ -179,6 +195,11 @@ def _notification(tagged: dict[str, Any]) -> dict[str, Any]:
     body = tagged.get("Notification", {})
     if not isinstance(body, dict):
         return {}
+    if "ty" in body:
+        # `entry_lite_json` is flat where `entry_json` has a tag.
+        identity, number = _single(body.get("id"))
+        known = {"completion_id": number.get("")} if identity == "CompletionId" else {}
+        return {**body, **known}
     if "Completion" in body:
         return _single(body["Completion"])[1]
     return _single(body)[1]
@@ -195,6 +216,8 @@ def _single(tagged: object) -> tuple[str, dict[str, Any]]:
 def _outcome(result: object) -> Outcome | None:
     if result is None:
         return None
+    if result == "Failure":
+        return Outcome(failure_message="")
     if result == "Void":
         return Outcome()
     tag, body = _single(result)

@@ -194,6 +194,7 @@ class JournalRow(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     version: int | None = None
     entry_json: str | None = None
+    head: str | None = None
     appended_at: datetime | None = None
     completed: bool | None = None
     invoked_id: str | None = None
@@ -220,12 +221,13 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StateRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of the state of a key; `value` is raw bytes."""
+    """One entry of the state of a key; `value` is raw bytes, `digest` is of all of them."""
 
     service_name: str
     service_key: str
     key: str
     value: bytes
+    digest: str | None = None
 
 
 class Promise(msgspec.Struct, frozen=True, kw_only=True):

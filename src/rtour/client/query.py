@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from rtour.client.failures import ServerFailed
+from rtour.client.heads import ENTRY_COLUMNS, STATE_COLUMNS, Head
 from rtour.client.journal import JournalEntry, JournalEvent, read_entries, read_event
 from rtour.client.model import EventRow, Invocation, JournalRow, Lock, Promise, Rule, StateRow
 from rtour.ids import state_version
@@ -137,9 +138,13 @@ class Query:
         )
         return {row[pinned]: int(row["n"]) for row in rows}
 
-    async def journal(self, invocation_id: str) -> list[JournalEntry]:
-        """The journal, in order."""
-        columns = ", ".join(f"sj.{name}" for name in JournalRow.__struct_fields__)
+    async def journal(self, invocation_id: str, *, heads: bool = False) -> list[JournalEntry]:
+        """The journal, in order; with `heads`, of large values only the beginning."""
+        names = [
+            name for name in JournalRow.__struct_fields__ if name not in ("entry_json", "head")
+        ]
+        values = ENTRY_COLUMNS if heads else "sj.entry_json"
+        columns = ", ".join([*(f"sj.{name}" for name in names), values])
         conditions = [f"sj.id = {quote(invocation_id)}"]
         sql = select(columns, "sys_journal sj", conditions, "sj.index")
         return read_entries(await self.typed(sql, JournalRow))
@@ -169,12 +174,14 @@ class Query:
         conditions = [f"service_name = {quote(service)}", f"service_key = {quote(key)}"]
         return await self.typed(select(columns, "sys_promise", conditions, "key"), Promise)
 
-    async def state(self, service: str, key: str | None = None) -> list[StateRow]:
-        """State of one key, or of all keys of a service."""
+    async def state(
+        self, service: str, key: str | None = None, *, heads: bool = False
+    ) -> list[StateRow]:
+        """State of one key, or of all keys of a service; with `heads`, beginnings of values."""
         conditions = [f"service_name = {quote(service)}"]
         if key is not None:
             conditions.append(f"service_key = {quote(key)}")
-        columns = "service_name, service_key, key, value"
+        columns = STATE_COLUMNS if heads else "service_name, service_key, key, value"
         rows = await self.rows(select(columns, "state", conditions, "service_key, key"))
         return [state_row(row) for row in rows]
 
@@ -199,11 +206,14 @@ class Query:
 
 def state_row(row: dict[str, Any]) -> StateRow:
     """Binary columns travel as lower-case hex; an empty value may be absent."""
+    value = bytes.fromhex(row.get("value", ""))
+    whole = int(row.get("digits", 0)) // 2
     return StateRow(
         service_name=row["service_name"],
         service_key=row["service_key"],
         key=row["key"],
-        value=bytes.fromhex(row.get("value", "")),
+        value=Head(value, whole) if whole > len(value) else value,
+        digest=row.get("digest"),
     )
 
 

@@ -1,4 +1,4 @@
-"""A window of all state: one row per value, over all objects.
+"""A window of all state: one row per value, over all objects; of large values the beginning.
 
 service:Cart key:Mary name:tickets object:Cart/Mary some text
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 import msgspec
 
 from rtour.client.filtering import contains, words
+from rtour.client.heads import STATE_COLUMNS
 from rtour.client.model import StateRow
 from rtour.client.query import Query, quote, select, state_row
 
-_COLUMNS = "service_name, service_key, key, value"
 _FIELDS = {"service": "service_name", "key": "service_key", "name": "key"}
 
 
@@ -26,7 +26,7 @@ class StateListing(msgspec.Struct, frozen=True):
         """The statement that reads it."""
         order = "service_name, service_key, key"
         conditions = state_conditions(self.filter)
-        return select(_COLUMNS, "state", conditions, order, self.count, self.first)
+        return select(STATE_COLUMNS, "state", conditions, order, self.count, self.first)
 
 
 def state_conditions(text: str) -> list[str]:

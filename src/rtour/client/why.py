@@ -105,7 +105,8 @@ async def _running(query: Query, invocation: Invocation, now: datetime) -> Reaso
         else ""
     )
     head = f"It is running{since}, on {where or 'its deployment'}"
-    waits = await _waits(query, invocation, open_entries(await query.journal(invocation.id)), now)
+    journal = await query.journal(invocation.id, heads=True)
+    waits = await _waits(query, invocation, open_entries(journal), now)
     if waits:
         return _reason(invocation, f"{head}, and waits for {_either(waits)}.")
     return _reason(
@@ -133,7 +134,7 @@ async def _backing_off(query: Query, invocation: Invocation, now: datetime) -> R
 
 
 async def _suspended(query: Query, invocation: Invocation, now: datetime) -> Reason:
-    journal = await query.journal(invocation.id)
+    journal = await query.journal(invocation.id, heads=True)
     waiting_on = set(invocation.suspended_waiting_for_completions)
     entries = [
         entry

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import re
 
+from rtour.client.heads import Head, size_of
+
 # C0 and C1 controls, DEL, line and paragraph separators, zero-width and bidirectional marks.
 _HOSTILE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -38,7 +40,7 @@ def payload(value: bytes | None, *, limit: int | None = MAX_PREVIEW) -> str:
     text = _decoded(head, cut=len(head) < len(value))
     text = "0x" + value[: (limit or len(value))].hex() if text is None else shown(text)
     if limit is not None and len(text) > limit:
-        return f"{text[:limit]}… ({size(len(value))})"
+        return f"{text[:limit]}… ({size(size_of(value))})"
     return text
 
 
@@ -87,8 +89,8 @@ def pretty(value: bytes) -> str:
     Of a large one only the beginning, and how much there is; what is shown is escaped by whoever
     shows it.
     """
-    if len(value) > MAX_JSON:
-        head = f"{size(len(value))}, of which the beginning:\n"
+    if size_of(value) > MAX_JSON or isinstance(value, Head):
+        head = f"{size(size_of(value))}, of which the beginning:\n"
         return head + _text_or_hex(value[:MAX_SHOWN], cut=True)
     try:
         return json.dumps(json.loads(value), indent=2, ensure_ascii=False)

@@ -307,7 +307,10 @@ class Document(Struct):
 
 
 class StoreDocuments(Struct):
-    """Put or delete documents (deployments, services, …), all or none."""
+    """Put or delete documents (deployments, services, …), all or none.
+
+    They are stored as they are: twice does no harm, an older one after a newer one would.
+    """
 
     documents: tuple[Document, ...]
     request_id: int = 0

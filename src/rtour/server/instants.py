@@ -12,7 +12,7 @@ def rfc3339(at_ms: int) -> str:
 
 
 def rfc3339_nanos(at_ms: int) -> str:
-    """`2026-11-24T02:21:16.154000000Z`."""
+    """`2026-11-24T02:21:16.154000000Z`; a whole second has no fraction."""
     seconds, ms = divmod(at_ms, 1000)
     moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms:03}000000Z"
+    return f"{moment:%Y-%m-%dT%H:%M:%S}{f'.{ms:03}000000' if ms else ''}Z"

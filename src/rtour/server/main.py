@@ -193,7 +193,13 @@ class Server:
         registration = Registration(
             self.registry, self.requests, discoverer, self._clock, self._random
         )
-        self.subscriptions = Subscriptions(self.registry, self.requests, self._clock, self._random)
+        self.subscriptions = Subscriptions(
+            self.registry,
+            self.requests,
+            self._clock,
+            self._random,
+            configured=self.settings.kafka_clusters,
+        )
         front_limits = FrontLimits(body_bytes_max=self.settings.limits.message_bytes_max)
         access = self._access
         ingress = Ingress(

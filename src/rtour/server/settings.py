@@ -8,7 +8,7 @@ it), and that over the defaults. Durations are written like `500ms`, `10s`, `1h 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from msgspec.structs import replace
 from rtour.errors import RtourError
 from rtour.server import log_levels
 from rtour.server.durations import DurationError, parse_duration
+from rtour.server.kafka import configured
+from rtour.server.kafka.catalog import Cluster
 from rtour.server.tokens import Secret
 
 
@@ -82,6 +84,7 @@ class Settings(msgspec.Struct, frozen=True):
     tracing_headers: Secret | None = None
     tracing_sample_ratio: float = 1.0
     tracing_resource_attributes: str | None = None
+    kafka_clusters: tuple[Cluster, ...] = ()
     query_timeout_ms: int = 60_000
     query_rows_max: int = 10_000_000
     shutdown_timeout_ms: int = 5_000
@@ -110,6 +113,7 @@ OFFICIAL: dict[str, str] = {
     "lambda_endpoint": "AWS_ENDPOINT_URL_LAMBDA",  # AWS's own, which the official server heeds
     "tracing_endpoint": "RESTATE_TRACING_ENDPOINT",
     "tracing_resource_attributes": "OTEL_RESOURCE_ATTRIBUTES",
+    "kafka_clusters": "RESTATE_INGRESS__KAFKA_CLUSTERS",
 }
 # The official server binds each port by an address of its own, `host:port`.
 OFFICIAL_ADDRESSES = {
@@ -156,20 +160,40 @@ def _from_file(path: Path) -> dict[str, Any]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the configuration file {path}: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
     values: dict[str, Any] = {}
-    for key, value in table.items():
+    for key, value in _flattened(table, path).items():
         name = _setting(key)
         if name is None:
             known = ", ".join(field.removesuffix("_ms") for field in Settings.__struct_fields__)
             raise ConfigError(f"{path}: there is no setting '{key}'; there are: {known}")
         if name == "limits":
             values[name] = _limits(value, path)
+        elif name == "kafka_clusters":
+            values[name] = _clusters(configured.read, value, f"{path}: {key}")
         else:
             text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
             values[name] = _parse(name, text, f"{path}: {key}")
     return values
+
+
+def _flattened(table: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The file's keys; clusters may stand where the official server has them."""
+    ingress = table.pop("ingress", {})
+    clusters = ingress.pop("kafka-clusters", None) if isinstance(ingress, dict) else None
+    if ingress:
+        raise ConfigError(f"{path}: of [ingress], expected kafka-clusters alone")
+    return table if clusters is None else {**table, "kafka_clusters": clusters}
+
+
+def _clusters(
+    read: Callable[[Any], tuple[Cluster, ...]], value: object, where: str
+) -> tuple[Cluster, ...]:
+    try:
+        return read(value)
+    except configured.BadClusters as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def _limits(value: object, path: Path) -> Limits:
@@ -218,6 +242,8 @@ def _parse(name: str, text: str, where: str) -> Any:
             return parse_duration(text)
         if name.endswith("_token") or name == "tracing_headers":
             return Secret(text) if text else None
+        if name == "kafka_clusters":
+            return _clusters(configured.parse, text, where)
         if isinstance(default, tuple):
             return tuple(part for part in text.replace(",", " ").split())
         if isinstance(default, bool):
@@ -246,6 +272,9 @@ def _checked(settings: Settings) -> Settings:
         port = getattr(settings, name)
         if port is not None and not 0 <= port <= 65535:
             raise ConfigError(f"{name}: {port} is no port, expected 0 to 65535")
+    if not settings.retry_exponentiation_factor >= 0:  # as it is with NaN
+        factor = settings.retry_exponentiation_factor
+        raise ConfigError(f"retry_exponentiation_factor: expected 0 or more, got {factor:g}")
     if settings.retry_on_max_attempts not in {"pause", "kill"}:
         raise ConfigError(
             f"retry_on_max_attempts: expected pause or kill, got '{settings.retry_on_max_attempts}'"

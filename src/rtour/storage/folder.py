@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -21,6 +22,8 @@ else:
     def _try_lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
+
+log = logging.getLogger("rtour.storage")
 
 DATABASE = "rtour.db"
 
@@ -54,8 +57,16 @@ class Folder:
     def make_database(self) -> None:
         """Make the file if it is not there; SQLite gives -wal and -shm its permissions."""
         try:
+            was_there = self.database.exists()
             os.close(os.open(self.database, os.O_RDWR | os.O_CREAT, 0o600))
             self.database.chmod(0o600)
+            if was_there and not self.database.stat().st_size and not self.log.exists():
+                log.warning(
+                    "%s is empty: the server begins with nothing, as is right after a kill at its "
+                    "very first start. If it was not that, the disk has lost it: stop the server "
+                    "and bring a backup back with `rtour restore`",
+                    self.database,
+                )
         except OSError as error:
             raise FolderError(self.path, error) from error
 

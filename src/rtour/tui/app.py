@@ -14,6 +14,7 @@ from textual.screen import Screen
 
 from rtour.client import Client, Connection
 from rtour.client.wording import shown
+from rtour.tui.clock_commands import clock_commands
 from rtour.tui.dashboard import DashboardView
 from rtour.tui.deployments import DeploymentsView
 from rtour.tui.dialogs import Jump, resolve_jump
@@ -121,6 +122,7 @@ class RtourApp(TypingAhead):
             yield SystemCommand(
                 "As commands", "What is on screen, as rtour, curl, SQL", screen.action_commands
             )
+            yield from clock_commands(screen)
 
 
 def _factory(

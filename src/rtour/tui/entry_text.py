@@ -6,6 +6,7 @@ from datetime import datetime
 
 from rich.text import Text
 
+from rtour.client.heads import size_of
 from rtour.client.journal import JournalEntry, JournalEvent
 from rtour.client.model import Invocation
 from rtour.client.telling import STATE_READS, failure, signal
@@ -73,7 +74,7 @@ def _outcome(entry: JournalEntry) -> list[Text]:
 
 
 def _value(label: str, value: bytes) -> list[Text]:
-    head = line(Piece(label, "strong"), Piece(f"  {size(len(value))}", "quiet"))
+    head = line(Piece(label, "strong"), Piece(f"  {size(size_of(value))}", "quiet"))
     return [Text(), head, block(pretty(value)) if value else line(Piece("(empty)", "quiet"))]
 
 

@@ -28,6 +28,7 @@ from rtour.tui.paint import STYLES, Piece
 MARGIN = 60
 GAP = 2
 NARROWEST = 8
+MEASURED = 500
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
@@ -279,7 +280,8 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
             if not wide:
                 continue
             piece = cell if isinstance(cell, Piece) else Piece(cell)
-            text = cut(shown(piece.text), wide)
+            # A cell is a character or more; what cannot be seen need not be escaped.
+            text = cut(shown(piece.text[: 4 * wide + 4]), wide)
             text = text.rjust(wide) if column.right else set_cell_size(text, wide)
             segments.append(Segment(text, style + Style.parse(STYLES[piece.tone])))
             segments.append(Segment(" " * GAP, style))
@@ -324,7 +326,7 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _measure(self, rows: Sequence[Row]) -> None:
         """Columns only ever get wider: a table that twitches is hard to read."""
-        for row in rows:
+        for row in rows[:MEASURED]:
             for position, cell in enumerate(row.cells[: len(self._natural)]):
                 text = cell.text if isinstance(cell, Piece) else cell
                 wide = cell_len(shown(text[:200]))

@@ -129,7 +129,7 @@ class InvocationView(OperatingView[Plan, Story | None]):
         )
         return Story(
             invocation=invocation,
-            journal=known.journal if known and same else await query.journal(plan.id),
+            journal=known.journal if known and same else await query.journal(plan.id, heads=True),
             events=events,
             reason=reason,
             root=root,
@@ -141,7 +141,7 @@ class InvocationView(OperatingView[Plan, Story | None]):
         if invocation.target_service_key is None:
             return []
         return await self.workspace.client.query.state(
-            invocation.target_service_name, invocation.target_service_key
+            invocation.target_service_name, invocation.target_service_key, heads=True
         )
 
     # --- showing -----------------------------------------------------------------------------

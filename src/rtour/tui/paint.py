@@ -1,6 +1,7 @@
 """Tones of text: meaning first, colour second, and a sign where colour is missing.
 
-Everything shown passes through `line` or `block`, which escape what strangers wrote.
+Everything shown passes through `line` or `block`, which escape what strangers wrote, and cut what
+would take a terminal seconds to lay out.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ TONES: dict[str, Tone] = {
     "failed": "bad",
     "completed": "quiet",
 }
+# Nobody reads more of a line, or of a text, on a screen.
+LONGEST_LINE, LONGEST_TEXT, MOST_LINES = 4_000, 64_000, 4_000
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -69,15 +72,23 @@ def line(*pieces: Piece | str) -> Text:
     text = Text(no_wrap=False, end="")
     for piece in pieces:
         if isinstance(piece, str):
-            text.append(shown(piece))
+            text.append(shown(_cut(piece, LONGEST_LINE)))
         else:
-            text.append(shown(piece.text), STYLES[piece.tone])
+            text.append(shown(_cut(piece.text, LONGEST_LINE)), STYLES[piece.tone])
     return text
 
 
 def block(text: str, tone: Tone = "plain") -> Text:
     """Text of many lines, escaped."""
-    return Text(shown(text, newlines=True), STYLES[tone])
+    lines = _cut(text, LONGEST_TEXT).split("\n")
+    if len(lines) > MOST_LINES:
+        lines[MOST_LINES:] = [f"… ({len(lines) - MOST_LINES} more lines)"]
+    return Text(shown("\n".join(lines), newlines=True), STYLES[tone])
+
+
+def _cut(text: str, longest: int) -> str:
+    more = len(text) - longest
+    return f"{text[:longest]}… ({more} more characters)" if more > 0 else text
 
 
 def stack(*lines: Text) -> Text:

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 from rich.text import Text
 
-from rtour.client.wording import shown
 from rtour.tui.paint import Piece, block, line, stack
 
 
@@ -20,11 +19,11 @@ def record_text(record: Mapping[str, Any]) -> Text:
     for name, value in record.items():
         if value in (None, "", [], {}):
             continue
-        text = _text(value)
-        if "\n" in text.strip():
+        text = _text(value).strip()
+        if "\n" in text:
             lines += [line(Piece(name, "name")), block(text)]
         else:
-            lines.append(line(Piece(f"{name:<{wide}}  ", "name"), shown(text.strip())))
+            lines.append(line(Piece(f"{name:<{wide}}  ", "name"), text))
     return stack(*lines)
 
 

@@ -15,10 +15,11 @@ from textual.widgets import Input, Static
 
 from rtour.client import ClientError
 from rtour.client.equivalents import Equivalents, curl_query, rtour
+from rtour.client.heads import size_of
 from rtour.client.model import StateRow
 from rtour.client.state_listing import StateListing, count_state, read_state_window
 from rtour.client.state_writing import Settled, holder, settled
-from rtour.client.wording import payload, pretty, size
+from rtour.client.wording import payload, plural, pretty, size
 from rtour.tui.dialogs import Document, Editor
 from rtour.tui.grid import Column, Grid, Row, Window
 from rtour.tui.invocations import InvocationsView
@@ -61,6 +62,7 @@ class StateView(View[Plan, Seen]):
         Binding("w", "watch", "Watch object"),
         Binding("e", "edit", "Edit"),
         Binding("x", "clear", "Clear value"),
+        Binding("X", "clear_object", "Clear object", show=False),
         Binding("i", "invocations", "Invocations"),
     ]
 
@@ -123,7 +125,7 @@ class StateView(View[Plan, Seen]):
             return
         for key, row in now.items():
             before = self._known.get(key)
-            if before is not None and before.value != row.value:
+            if before is not None and (before.value, before.digest) != (row.value, row.digest):
                 self._marked[key] = MARKED
 
     @on(Grid.WindowWanted)
@@ -135,7 +137,7 @@ class StateView(View[Plan, Seen]):
         row = self._current()
         text = line(Piece("", "quiet"))
         if row is not None:
-            head = line(Piece(row.key, "strong"), Piece(f"  {size(len(row.value))}", "quiet"))
+            head = line(Piece(row.key, "strong"), Piece(f"  {size(size_of(row.value))}", "quiet"))
             text = stack(head, block(pretty(row.value)))
         self.query_one("#value-text", Static).update(text)
 
@@ -203,7 +205,12 @@ class StateView(View[Plan, Seen]):
     def action_clear(self) -> None:
         row = self._current()
         if row is not None and self.may_change():
-            self._clear(row)
+            self._clear(row, row.key)
+
+    def action_clear_object(self) -> None:
+        row = self._current()
+        if row is not None and self.may_change():
+            self._clear(row, None)
 
     # --- changing ----------------------------------------------------------------------------
 
@@ -232,18 +239,24 @@ class StateView(View[Plan, Seen]):
         await self._write(row, before, {**before, row.key: after})
 
     @work(group="changing")
-    async def _clear(self, row: StateRow) -> None:
+    async def _clear(self, row: StateRow, name: str | None) -> None:
+        """Clears one name of an object, or all; what is shown and confirmed, and nothing later."""
         place = f"{row.service_name}/{row.service_key}"
-        lines = [f"{row.key} = {payload(row.value)}"]
-        if not await self.confirmed(f"Clear this value of {place}?", lines):
-            return
         try:
             before = await self._state_of(row)
         except ClientError as error:
             self.post_message(self.Done(str(error), failed=True))
             return
-        after = {name: value for name, value in before.items() if name != row.key}
-        await self._write(row, before, after)
+        cleared = {each: value for each, value in before.items() if name in (None, each)}
+        question = f"Clear all {plural(len(cleared), 'value')} of {place}?"
+        if name is not None:
+            question = f"Clear this value of {place}?"
+        lines = [f"{each} = {payload(value)}" for each, value in cleared.items()]
+        if name is None:
+            lines += ["", f"$ {rtour('kv', 'clear', place)}"]
+        if cleared and await self.confirmed(question, lines):
+            after = {each: value for each, value in before.items() if each not in cleared}
+            await self._write(row, before, after)
 
     async def _state_of(self, row: StateRow) -> dict[str, bytes]:
         rows = await self.workspace.client.query.state(row.service_name, row.service_key)
@@ -320,7 +333,7 @@ def _row(row: StateRow, fresh: bool) -> Row:
             f"{row.service_name}/{row.service_key}",
             Piece(row.key, "name"),
             payload(row.value),
-            Piece(size(len(row.value)), "quiet"),
+            Piece(size(size_of(row.value)), "quiet"),
         ),
         fresh,
     )

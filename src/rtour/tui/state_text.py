@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from rich.text import Text
 
+from rtour.client.heads import size_of
 from rtour.client.wording import pretty, size
 from rtour.tui.paint import Piece, block, line, stack
 
@@ -17,7 +18,7 @@ def state_text(state: Mapping[str, bytes | None], title: str) -> Text:
         if value is None:
             lines.append(line(Piece(name, "name"), Piece("  not set", "quiet")))
             continue
-        lines.append(line(Piece(name, "name"), Piece(f"  {size(len(value))}", "quiet")))
+        lines.append(line(Piece(name, "name"), Piece(f"  {size(size_of(value))}", "quiet")))
         lines.append(block(pretty(value)))
     if not state:
         lines.append(line(Piece("nothing", "quiet")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from rich.text import Text
 from textual.app import RenderResult
 from textual.events import Click
@@ -9,6 +11,9 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from rtour.client.model import ClockReading
+from rtour.client.time import SAME_CLOCK_MS, driven
+from rtour.client.times import duration
 from rtour.client.wording import shown
 from rtour.tui.grid import cut
 from rtour.tui.workspace import Workspace
@@ -22,6 +27,10 @@ PLACES = (
     ("6", "dash", "dashboard"),
     ("7", "log", "log"),
 )
+
+
+# From here on the clock and the name of the server both fit.
+WIDE = 110
 
 
 class PlaceWanted(Message):
@@ -47,7 +56,10 @@ class TopLine(Widget):
     def say(self, text: str, *, alarm: bool = False) -> None:
         """Shows a word on the server's state; empty: all is well."""
         self.said, self.alarm = text, alarm
+        clock = self._workspace.clock
         self.set_class(alarm, "alarm")
+        self.set_class(clock is not None and driven(clock), "driven")
+        self.refresh()
 
     def on_click(self, event: Click) -> None:
         """Goes to the place under the mouse."""
@@ -73,7 +85,19 @@ class TopLine(Widget):
 
     def _server(self) -> str:
         host = self._workspace.host
+        clock = self._workspace.clock
+        if clock is not None and driven(clock):
+            host = f"{clock_word(clock)}  {host}" if self.size.width >= WIDE else clock_word(clock)
         if self._workspace.local:
             return f"{host} "
         mode = "READ-ONLY" if self._workspace.read_only else "CHANGES ALLOWED"
         return cut(f"{mode} on REMOTE {host}", self.size.width - 1) + " "
+
+
+def clock_word(clock: ClockReading) -> str:
+    """That the server's time is another one, as loud as it fits: `CLOCK +15m STOPPED`."""
+    words = "CLOCK"
+    if abs(clock.offset_ms) >= SAME_CLOCK_MS:
+        off = duration(timedelta(milliseconds=abs(clock.offset_ms)))
+        words += f" {'+' if clock.offset_ms > 0 else '-'}{off}"
+    return words + {"frozen": " STOPPED", "auto": " LEAPING"}.get(clock.mode, "")

@@ -128,6 +128,7 @@ class View(Screen[None], Generic[P, D]):
     async def _reading(self, plan: P) -> None:
         started = monotonic()
         try:
+            await self.workspace.look_at_clock()
             data = await self.read(plan)
         except ClientError as error:
             self.post_message(self.ReadFailed(error, monotonic() - started))
@@ -138,6 +139,7 @@ class View(Screen[None], Generic[P, D]):
     def _on_arrived(self, message: Arrived) -> None:
         if self._away:
             self._away = False
+            self.workspace.forget_clock()
             self.notify("the server is back")
         self.top_line.say("")
         self.show(message.plan, message.data)

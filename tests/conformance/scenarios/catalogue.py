@@ -15,13 +15,14 @@ import msgspec
 from tests.conformance import scenarios
 from tests.conformance.endpoints import SETUPS, Setup
 from tests.conformance.observation import Observation
+from tests.conformance.unplayable import UNPLAYABLE
 from tests.conformance.world import CALL_TIMEOUT_S, Site, World
 
 Play = Callable[[World], Awaitable[None]]
 TIMEOUT_S = 90.0
 AT_ONCE = 12
 
-EVERY_SDK: tuple[Setup, ...] = ("python", "typescript", "go")
+EVERY_SDK: tuple[Setup, ...] = ("python", "typescript", "go", "rust", "java")
 # The modules that are also played in request-response mode, because there waiting is different.
 ABOUT_WAITING = {"calls", "idempotency", "state", "waiting", "workflows"}
 
@@ -55,7 +56,8 @@ def scenario(
         assert inspect.getdoc(play), f"{title} does not say what it shows"
         topic = play.__module__.rpartition(".")[2]
         usual = SETUPS if topic in ABOUT_WAITING else EVERY_SDK
-        _catalogue[title] = Scenario(title, play, setups or usual)
+        playable = [each for each in setups or usual if title not in UNPLAYABLE.get(each, {})]
+        _catalogue[title] = Scenario(title, play, tuple(playable))
         return play
 
     return register if play is None else register(play)

@@ -6,7 +6,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
+
+from msgspec.structs import replace
 
 from rtour.engine.actions import Outcome, Verdict
 from rtour.engine.commands import Kill
@@ -14,7 +17,9 @@ from rtour.engine.model import HandlerType, ServiceType, Status
 from rtour.engine.model import Target as Callee
 from rtour.protocol import messages as m
 from rtour.protocol.framing import encode
-from rtour.storage.introspection import Introspection, open_introspection
+from rtour.server.preconditions import Preconditions
+from rtour.server.query import arrow_rows, json_rows
+from rtour.server.query.running import Runner
 from rtour.storage.settings import CommitIn, SqliteSettings
 from rtour.storage.sqlite import SqliteStorage
 from tests.fuzz import corpora
@@ -35,12 +40,7 @@ TARGETS = (
     Callee("Flow", "run", "k", ServiceType.WORKFLOW, HandlerType.WORKFLOW),
 )
 OPERABLE = {Status.INVOKED, Status.SUSPENDED, Status.PAUSED, Status.COMPLETED}
-EVERYTHING = (
-    "SELECT * FROM sys_journal",
-    "SELECT * FROM sys_invocation",
-    "SELECT * FROM state",
-    "SELECT * FROM sys_promise",
-)
+INPUTS_PER_STORAGE = 50
 LARGE = (0, 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1)
 
 
@@ -60,8 +60,11 @@ class Deployment:
         self.rig = rig
         self._watch = watch
 
-    async def says(self, target: Callee, stream: bytes) -> None:
-        """One attempt gets `stream`; whatever that was, the invocation can be killed after it."""
+    async def says(self, target: Callee, stream: bytes) -> str:
+        """One attempt gets `stream`; whatever that was, the invocation can be killed after it.
+
+        Returns its id.
+        """
         rig = self.rig
         id_, _ = rig.invoke(target)
         exchange = await rig.attempt()
@@ -70,12 +73,13 @@ class Deployment:
         await rig.settled()
         self._look(await rig.status(id_))
         if await rig.status(id_) is Status.COMPLETED:
-            return
+            return id_
         outcome = await rig.ask(lambda request: Kill(id_, request))
         assert outcome in {Outcome(Verdict.ACCEPTED), Outcome(Verdict.DONE)}, outcome
         await rig.settled()
         self._look(await rig.status(id_))
         assert await rig.status(id_) in {Status.COMPLETED, None}
+        return id_
 
     def _look(self, status: Status | None) -> None:
         """Nothing was our fault, and each failure has a code that the documentation knows."""
@@ -89,35 +93,62 @@ class Deployment:
                 assert error.message or error.doc_code in FROM_SERVICE, error
 
 
-def check_with(watch: Watch, data: bytes) -> None:
-    head, stream = (data[:1] or b"\x00")[0], data[1:]
+class Bench:
+    """A storage, and SQL over it, for some inputs: opening them costs more than an attempt.
 
-    async def main(clock: VirtualClock) -> None:
-        with tempfile.TemporaryDirectory(prefix="fuzz-", dir=IN_MEMORY) as folder:
-            storage = SqliteStorage(Path(folder), SETTINGS)
-            rig = Attacked(clock, version=VERSIONS[head % 3], storage=storage)  # type: ignore[arg-type]
-            try:
-                await Deployment(rig, watch).says(TARGETS[head // 3 % len(TARGETS)], stream)
-                _read_back(storage)
-            finally:
-                await rig.invoker.stop()
-                await rig.processor.settled()
-                storage.close()
-        watch.assert_quiet()
+    Each input has a rig, ids and keys of its own.
+    """
 
-    run(main)
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._used = 0
+        self._open()
 
+    def _open(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="fuzz-", dir=IN_MEMORY)
+        self._storage = SqliteStorage(Path(self._folder.name), SETTINGS)
+        self._runner = Runner(self._storage.path)
 
-def _read_back(storage: SqliteStorage) -> None:
-    """What was stored can be recovered, and shown."""
-    storage.recover()
-    storage.timers_after(None, 100)
-    shown: Introspection = open_introspection(storage.path, lambda: ())
-    try:
-        for sql in EVERYTHING:
-            shown.rows(sql, {"now": 0}).fetchall()
-    finally:
-        shown.close()
+    def close(self) -> None:
+        self._runner.close()
+        self._storage.close()
+        self._folder.cleanup()
+
+    def check(self, data: bytes) -> None:
+        self._used += 1
+        if self._used % INPUTS_PER_STORAGE == 0:
+            self.close()
+            self._open()
+        try:
+            run(lambda clock: self._attempt(clock, (data[:1] or b"\x00")[0], data[1:]))
+        except BaseException:
+            self._used = -1  # with what this input left, the next one would prove nothing
+            raise
+        self._watch.assert_quiet()
+
+    async def _attempt(self, clock: VirtualClock, head: int, stream: bytes) -> None:
+        rig = Attacked(clock, version=VERSIONS[head % 3], storage=self._storage)  # type: ignore[arg-type]
+        rig.ids = self._used
+        rig.preconditions = Preconditions(rig, Random(self._used), clock)
+        target = TARGETS[head // 3 % len(TARGETS)]
+        key = None if target.key is None else f"k{self._used}"
+        try:
+            deployment = Deployment(rig, self._watch)
+            self._read_back(await deployment.says(replace(target, key=key), stream))
+        finally:
+            await rig.invoker.stop()
+            await rig.processor.settled()
+
+    def _read_back(self, id_: str) -> None:
+        """What was stored can be recovered, and shown."""
+        self._storage.recover()
+        self._storage.timers_after(None, 100)
+        for table in ("sys_journal", "sys_invocation"):
+            statement = self._runner.statement(f"SELECT * FROM {table} WHERE id = '{id_}'")
+            for encode_rows in (json_rows.encode, arrow_rows.encode):
+                rows = self._runner.run(statement, {"now": 0}, (), timeout_ms=9999, rows_max=9999)
+                for _ in encode_rows(statement.columns, rows):
+                    pass
 
 
 def seeds() -> list[bytes]:
@@ -139,7 +170,9 @@ def seeds() -> list[bytes]:
 @contextmanager
 def opened() -> Iterator[Check]:
     with watched() as watch:
-        yield lambda data: check_with(watch, data)
+        bench = Bench(watch)
+        yield bench.check
+        bench.close()
 
 
 TARGET = Target(
@@ -147,6 +180,6 @@ TARGET = Target(
     "bug of the server, what was stored can be read and shown, and the invocation can be killed.",
     seeds=seeds,
     opened=opened,
-    examples=60,
+    examples=80,
     words=(b"Greeter", b"greet", b"Counter", b"inv_1jQ2jrgLYm057cPGjNoLgUUtxmIyM6QRwV"),
 )

@@ -14,13 +14,18 @@ from rtour.server.admin.replies import ok, reply
 from rtour.server.instants import rfc3339_nanos
 from rtour.server.kafka import catalog
 from rtour.server.kafka.catalog import Cluster, Subscription
-from rtour.server.kafka.subscriptions import InUse, Known, Missing, Subscriptions
+from rtour.server.kafka.subscriptions import Configured, InUse, Known, Missing, Subscriptions
 from rtour.server.registry import Registry
 from rtour.server.web import Reply, Request
 
 _CLUSTER_NAME: Final = re.compile(r"[A-Za-z0-9._~-]+")
 # Kafka's own rule.
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
+# In the official server's words.
+_CONFIGURED: Final = (
+    "This Kafka cluster was configured in the static cluster configuration, this is deprecated. "
+    "Please register it using the new Kafka Admin functionalities."
+)
 _JSON = dict[str, Any]
 
 
@@ -102,7 +107,13 @@ class KafkaEndpoints:
     # --- clusters --------------------------------------------------------------------------------
 
     async def list_kafka_clusters(self, _request: Request, _version: int) -> Reply:
-        return ok({"clusters": [_cluster(one) for one in self._subscriptions.clusters()]})
+        return ok({"clusters": [self._shown(one) for one in self._subscriptions.clusters()]})
+
+    def _shown(self, cluster: Cluster) -> _JSON:
+        shown = _cluster(cluster)
+        if self._subscriptions.is_configured(cluster.name):
+            shown["info"] = [{"message": _CONFIGURED}]
+        return shown
 
     async def create_kafka_cluster(self, request: Request, _version: int) -> Reply:
         body = bodies.read(request, bodies.CLUSTER)
@@ -120,7 +131,7 @@ class KafkaEndpoints:
         if found is None:
             raise AdminError(404, f"The requested Kafka cluster '{name}' does not exist")
         using = [_subscription(one) for one in self._subscriptions.of_cluster(name)]
-        return ok({**_cluster(found), "subscriptions": using})
+        return ok({**self._shown(found), "subscriptions": using})
 
     async def update_kafka_cluster(self, request: Request, _version: int, name: str) -> Reply:
         body = bodies.read(request, bodies.PROPERTIES)
@@ -129,6 +140,8 @@ class KafkaEndpoints:
             return ok(_cluster(await self._subscriptions.change_cluster(name, body.properties)))
         except Missing as error:
             raise AdminError(404, str(error)) from error
+        except Configured as error:
+            raise AdminError(409, str(error)) from error
 
     async def delete_kafka_cluster(self, request: Request, _version: int, name: str) -> Reply:
         force = bodies.flag(request, "force")
@@ -136,7 +149,7 @@ class KafkaEndpoints:
             await self._subscriptions.remove_cluster(name, force=force)
         except Missing as error:
             raise AdminError(404, str(error)) from error
-        except InUse as error:
+        except (InUse, Configured) as error:
             raise AdminError(409, str(error)) from error
         return Reply(202, [])
 

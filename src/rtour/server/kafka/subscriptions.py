@@ -47,8 +47,22 @@ class InUse(RtourError):  # noqa: N818
     """The cluster has a subscription."""
 
 
+class Configured(RtourError):  # noqa: N818
+    """The cluster is one of the configuration, which alone can change it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"kafka cluster '{name}' cannot be updated, because it was defined in the restate "
+            "configuration file. Update the configuration file directly, or remove the "
+            "configuration file"
+        )
+
+
 class Subscriptions:
-    """All of the server's. `open_client` makes consumers; tests and simulations bring their own."""
+    """All of the server's. `open_client` makes consumers; tests and simulations bring their own.
+
+    `configured` clusters are there as long as the configuration names them, and hide stored ones.
+    """
 
     def __init__(
         self,
@@ -57,13 +71,15 @@ class Subscriptions:
         clock: Clock,
         random: Random,
         open_client: OpenClient = RdKafkaClient,
+        configured: Iterable[Cluster] = (),
     ) -> None:
         self._registry = registry
         self._requests = requests
         self._clock = clock
         self._random = random
         self._open_client = open_client
-        self._clusters: dict[str, Cluster] = {}
+        self._configured = {cluster.name: cluster for cluster in configured}
+        self._clusters = dict(self._configured)
         self._subscriptions: dict[str, Subscription] = {}
         self._readers: dict[str, tuple[Reader, asyncio.Task[None]]] = {}
         self._tasks = TaskSet()
@@ -76,7 +92,7 @@ class Subscriptions:
                 continue
             if document.kind is DocumentKind.KAFKA_CLUSTER:
                 cluster = _CLUSTER.decode(document.json)
-                self._clusters[cluster.name] = cluster
+                self._clusters.setdefault(cluster.name, cluster)
             elif document.kind is DocumentKind.SUBSCRIPTION:
                 subscription = _SUBSCRIPTION.decode(document.json)
                 self._subscriptions[subscription.id] = subscription
@@ -98,6 +114,10 @@ class Subscriptions:
 
     def cluster(self, name: str) -> Cluster | None:
         return self._clusters.get(name)
+
+    def is_configured(self, name: str) -> bool:
+        """Whether the configuration names this cluster."""
+        return name in self._configured
 
     def subscriptions(self) -> list[Subscription]:
         return sorted(self._subscriptions.values(), key=lambda subscription: subscription.id)
@@ -124,6 +144,11 @@ class Subscriptions:
     async def add_cluster(self, name: str, properties: Properties) -> Cluster:
         """Raises Known."""
         async with self._one_at_a_time:
+            if name in self._configured:
+                raise Known(
+                    f"kafka cluster '{name}' conflicts with static configuration. Cluster names in "
+                    "schema registry cannot override statically configured clusters."
+                )
             if name in self._clusters:
                 raise Known(f"kafka cluster '{name}' already exists in schema registry")
             cluster = Cluster(name, properties, self._clock.now_ms())
@@ -131,8 +156,12 @@ class Subscriptions:
             return cluster
 
     async def change_cluster(self, name: str, properties: Properties) -> Cluster:
-        """Replace the properties; hidden ones stay, readers start anew. Raises Missing."""
+        """Replace the properties; hidden ones stay, readers start anew.
+
+        Raises Missing and Configured.
+        """
         async with self._one_at_a_time:
+            self._check_stored(name)
             before = self._clusters.get(name)
             if before is None:
                 raise Missing(f"not found in the schema registry: kafka cluster '{name}'")
@@ -142,8 +171,12 @@ class Subscriptions:
             return cluster
 
     async def remove_cluster(self, name: str, *, force: bool) -> None:
-        """With `force` its subscriptions stay, and read nothing. Raises Missing and InUse."""
+        """With `force` its subscriptions stay, and read nothing.
+
+        Raises Missing, InUse and Configured.
+        """
         async with self._one_at_a_time:
+            self._check_stored(name)
             if name not in self._clusters:
                 raise Missing(f"not found in the schema registry: kafka cluster named '{name}'")
             using = [subscription.id for subscription in self.of_cluster(name)]
@@ -183,6 +216,10 @@ class Subscriptions:
             )
             del self._subscriptions[id_]
             log.info("The subscription %s was ended", id_)
+
+    def _check_stored(self, name: str) -> None:
+        if name in self._configured:
+            raise Configured(name)
 
     async def _put_cluster(self, cluster: Cluster) -> None:
         await self._store(_document(DocumentKind.KAFKA_CLUSTER, cluster.name, cluster))

@@ -30,33 +30,26 @@ class AttemptSpan:
     """
 
     __slots__ = (
-        "_about",
         "_context",
         "_dropped",
         "_events",
         "_invocation",
         "_parent",
+        "_route",
         "_started",
         "_tracer",
     )
 
     def __init__(self, tracer: Tracer, invocation: Invocation, route: Route) -> None:
         start, _ = tracer.start_of(invocation)
-        target = invocation.target
         self._tracer = tracer
         self._invocation = invocation
+        self._route = route
         self._context = SpanContext(start.trace_id, tracer.span_id(), start.sampled, start.state)
         self._parent = start.span_id
         self._started = tracer.now_ns()
         self._events: list[Event] = []
         self._dropped = 0
-        self._about: Attributes = (
-            ("rpc.system", "restate"),
-            *about(invocation.id, target),
-            ("restate.deployment.id", route.deployment_id),
-            ("restate.deployment.address", route.endpoint.uri),
-            ("restate.deployment.service_protocol_version", route.protocol_version),
-        )
 
     # --- what goes on with the context -----------------------------------------------------------
 
@@ -76,7 +69,7 @@ class AttemptSpan:
 
     def command(self, entry: Any) -> None:
         """The service made a command."""
-        if not self._context.sampled:
+        if not self._context.sampled or self._tracer.counts.full:
             return
         attributes: Attributes = (("restate.journal.command.type", command_type(entry)),)
         if entry.name:
@@ -113,7 +106,7 @@ class AttemptSpan:
             self._dropped += 1
 
     def _finish(self, code: Code, message: str = "") -> None:
-        if not self._context.sampled:
+        if not self._tracer.tells(self._context):
             return
         self._tracer.finish(
             Span(
@@ -122,12 +115,22 @@ class AttemptSpan:
                 self._started,
                 self._tracer.now_ns(),
                 self._parent,
-                self._about,
+                self._about(),
                 tuple(self._events),
                 code=code,
                 message=message,
                 dropped_events=self._dropped,
             )
+        )
+
+    def _about(self) -> Attributes:
+        route = self._route
+        return (
+            ("rpc.system", "restate"),
+            *about(self._invocation.id, self._invocation.target),
+            ("restate.deployment.id", route.deployment_id),
+            ("restate.deployment.address", route.endpoint.uri),
+            ("restate.deployment.service_protocol_version", route.protocol_version),
         )
 
 

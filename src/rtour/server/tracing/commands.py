@@ -60,6 +60,8 @@ class CommandSpans:
         """A notification is being stored: it ends the span of its command, if it is of one."""
         if entry.type in {m.MessageType.SIGNAL, m.MessageType.CALL_INVOCATION_ID_COMPLETION}:
             return
+        if self._tracer.counts.full and invocation.id not in self._open:
+            return
         notification = decode(entry.type, entry.raw)
         assert isinstance(notification, m.Notification)
         assert isinstance(notification.id, int)
@@ -99,6 +101,8 @@ class CommandSpans:
 
     def _finish(self, made: _Open, at_ns: int, failure: str | None = None) -> None:
         parent = made.parent
+        if not self._tracer.tells(parent):
+            return
         context = SpanContext(parent.trace_id, self._tracer.span_id(), True, parent.state)
         self._tracer.finish(
             Span(

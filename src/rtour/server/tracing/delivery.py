@@ -16,7 +16,7 @@ from rtour.errors import RtourError
 from rtour.server.tracing import otlp, otlp_json
 from rtour.server.tracing.exporter import Undelivered
 from rtour.server.tracing.spans import Attributes, Span
-from rtour.server.transport import Endpoint, Transport, TransportError, fetch
+from rtour.server.transport import Endpoint, ResponseHead, Transport, TransportError, fetch
 
 TIMEOUT_S: Final = 10.0
 _ANSWER_BYTES_MAX: Final = 64 << 10
@@ -122,7 +122,7 @@ class Delivery:
         except TransportError as error:
             raise Undelivered(str(error), again=True) from error
         if self._to.grpc:
-            return _grpc_answer(head.status, head.headers, answer)
+            return _grpc_answer(head, answer)
         return self._http_answer(head.status, answer)
 
     def _http_answer(self, status: int, answer: bytes) -> tuple[int, str]:
@@ -141,17 +141,20 @@ def _content_headers(to: Destination) -> Pairs:
     return us, ("content-type", "application/json" if to.json else "application/x-protobuf")
 
 
-def _grpc_answer(status: int, headers: dict[str, str], answer: bytes) -> tuple[int, str]:
-    """The trailers are not seen here: a call that failed has them in its head, or no message."""
-    code = headers.get("grpc-status", "0")
-    if code != "0":
-        said = unquote(headers.get("grpc-message", ""))
+def _grpc_answer(head: ResponseHead, answer: bytes) -> tuple[int, str]:
+    """How a call went is in its trailers, or in its head if it has no other answer."""
+    told = head.headers | head.trailers
+    code = told.get("grpc-status")
+    if code not in {None, "0"}:
+        said = unquote(told.get("grpc-message", ""))
         raise Undelivered(f"gRPC status {code}: {said}", again=code in _GRPC_AGAIN)
-    if status != 200 or not headers.get("content-type", "").startswith("application/grpc"):
+    if head.status != 200 or not told.get("content-type", "").startswith("application/grpc"):
         raise Undelivered(
-            f"HTTP status {status} and no gRPC: is this an OTLP gRPC port, such as 4317?",
-            again=status in _HTTP_AGAIN,
+            f"HTTP status {head.status} and no gRPC: is this an OTLP gRPC port, such as 4317?",
+            again=head.status in _HTTP_AGAIN,
         )
+    if code is None:
+        raise Undelivered("the gRPC call broke off before its status", again=True)
     if len(answer) < 5:
         raise Undelivered("the gRPC call ended without an answer", again=True)
     return otlp.rejected(answer[5:])

@@ -43,14 +43,15 @@ class Undelivered(RtourError):  # noqa: N818 - reads as the fact it reports
 
 
 class Counts:
-    """What became of the spans so far."""
+    """What became of the spans so far; while it is `full`, nobody needs to make any."""
 
-    __slots__ = ("exported", "failures", "lost")
+    __slots__ = ("exported", "failures", "full", "lost")
 
     def __init__(self) -> None:
         self.exported = 0
         self.lost = 0
         self.failures = 0
+        self.full = False
 
 
 class Exporter:
@@ -79,6 +80,7 @@ class Exporter:
         weight = 1 + len(span.events)
         if self._queued + weight > self._limits.queued_max:
             self.counts.lost += 1
+            self.counts.full = True
             return
         self._queued += weight
         self._queue.append(span)
@@ -117,6 +119,8 @@ class Exporter:
                 await asyncio.sleep(0)
         if not self._queue:
             self._some.clear()
+        if self._queued < limits.queued_max // 2:  # room for a while, not for one more
+            self.counts.full = False
         return batch
 
     async def _send(self, batch: list[bytes]) -> None:

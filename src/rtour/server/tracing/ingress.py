@@ -16,7 +16,7 @@ _HTTP_ERROR = 500  # below it the client is to blame, which is no error of the s
 class IngressSpan:
     """Begins a trace, or goes on with the client's. `trace` is stored with the invocation."""
 
-    __slots__ = ("_about", "_context", "_name", "_parent", "_started", "_tracer")
+    __slots__ = ("_context", "_id", "_parent", "_started", "_target", "_tracer")
 
     def __init__(
         self, tracer: Tracer, invocation_id: str, target: Target, received: Trace | None
@@ -24,8 +24,8 @@ class IngressSpan:
         self._tracer = tracer
         self._started = tracer.now_ns()
         self._context, self._parent = tracer.begin(received)
-        self._name = f"ingress {short(target)}"
-        self._about = about(invocation_id, target)
+        self._id = invocation_id
+        self._target = target
 
     @property
     def trace(self) -> Trace:
@@ -33,18 +33,18 @@ class IngressSpan:
 
     def end(self, status: int | None) -> None:
         """The client was answered, or went away (None)."""
-        if not self._context.sampled:
+        if not self._tracer.tells(self._context):
             return
         failed = status is None or status >= _HTTP_ERROR
         code: Attributes = () if status is None else (("http.response.status_code", status),)
         self._tracer.finish(
             Span(
                 self._context,
-                self._name,
+                f"ingress {short(self._target)}",
                 self._started,
                 self._tracer.now_ns(),
                 self._parent,
-                self._about + code,
+                about(self._id, self._target) + code,
                 code=Code.ERROR if failed else Code.OK,
                 message="the client went away" if status is None else "",
             )

@@ -75,7 +75,7 @@ class Lifecycle:
 
     def _began(self, invocation: Invocation, command: c.Command) -> None:
         context, parent = self._tracer.start_of(invocation)
-        if not context.sampled:
+        if not self._tracer.tells(context):
             return
         name = "invocation-start"
         if isinstance(invocation.source, FromRestart):
@@ -97,7 +97,7 @@ class Lifecycle:
             ("messaging.operation.type", "process"),
             ("messaging.consumer.group.name", group),
             ("messaging.source.name", topic),
-            ("messaging.kafka.source.partition.id", partition),
+            ("messaging.source.partition.id", int(partition)),
             ("messaging.kafka.offset", place.offset),
         )
         self._point(above, b"", "ingress_kafka", invocation, record)
@@ -120,7 +120,7 @@ class Lifecycle:
     def _tell_end(self, invocation: Invocation, result: Value | Failure) -> None:
         self._tracer.commands.forget(invocation.id)
         start, _ = self._tracer.start_of(invocation)
-        if not start.sampled:
+        if not self._tracer.tells(start):
             return
         context = SpanContext(start.trace_id, self._tracer.span_id(), start.sampled, start.state)
         if isinstance(result, Failure):

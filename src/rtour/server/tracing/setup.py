@@ -46,7 +46,11 @@ class Tracing:
             lambda span: deliver.encode(masked(span)), deliver, settings.tracing_endpoint
         )
         self.tracer = Tracer(
-            clock, random, self.exporter.offer, ratio=settings.tracing_sample_ratio
+            clock,
+            random,
+            self.exporter.offer,
+            settings.tracing_sample_ratio,
+            self.exporter.counts,
         )
         self.watch = Lifecycle(self.tracer, view)
         self._tasks = TaskSet()

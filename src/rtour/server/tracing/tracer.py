@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from random import Random
 from typing import Final
+
+from msgspec.structs import replace
 
 from rtour.clock import Clock
 from rtour.engine.model import Invocation, Target, Trace
@@ -13,6 +16,7 @@ from rtour.server.attempt_terms import Route
 from rtour.server.trace_context import SpanContext, own_trace, parse
 from rtour.server.tracing.attempts import AttemptSpan
 from rtour.server.tracing.commands import CommandSpans
+from rtour.server.tracing.exporter import Counts
 from rtour.server.tracing.ingress import IngressSpan
 from rtour.server.tracing.spans import Span
 
@@ -20,6 +24,7 @@ _MS: Final = 1_000_000  # nanoseconds
 _SKEW_MAX: Final = 2 * _MS
 _CORRECTION_MAX: Final = 1000 * _MS
 _ALL: Final = 1 << 64
+_REMEMBERED: Final = 4096  # invocations: each is asked for several times while it runs
 
 
 class FineClock:
@@ -53,13 +58,20 @@ class Tracer:
     """
 
     def __init__(
-        self, clock: Clock, random: Random, finish: Callable[[Span], None], ratio: float = 1.0
+        self,
+        clock: Clock,
+        random: Random,
+        finish: Callable[[Span], None],
+        ratio: float = 1.0,
+        counts: Counts | None = None,
     ) -> None:
         self.finish = finish
+        self.counts = counts or Counts()
         self.commands = CommandSpans(self)
         self.now_ns = FineClock(clock).now_ns
         self._random = random
         self._below = int(ratio * _ALL)
+        self._started = lru_cache(maxsize=_REMEMBERED)(self._start)
 
     def span_id(self) -> bytes:
         """Eight random bytes, not all zero."""
@@ -79,12 +91,13 @@ class Tracer:
 
         It follows from what is stored, in every life of the server alike.
         """
-        above = parse(invocation.trace)
-        own = own_trace(invocation.id, sampled=True)
+        return self._started(invocation.id, invocation.trace)
+
+    def _start(self, id_: str, trace: Trace | None) -> tuple[SpanContext, bytes]:
+        above = parse(trace)
+        own = own_trace(id_, sampled=True)
         if above is None:
-            if self._wanted(own.trace_id):
-                return own, b""
-            return own_trace(invocation.id, sampled=False), b""
+            return replace(own, sampled=self._wanted(own.trace_id)), b""
         parent = b"" if above.span_id == own.span_id else above.span_id
         context = SpanContext(above.trace_id, own.span_id, above.sampled, above.state)
         return context, parent
@@ -96,6 +109,13 @@ class Tracer:
     def attempt(self, invocation: Invocation, route: Route) -> AttemptSpan:
         """An attempt begins."""
         return AttemptSpan(self, invocation, route)
+
+    def tells(self, context: SpanContext) -> bool:
+        """Whether a span that ends now is to be made; one that finds no room is lost."""
+        if context.sampled and self.counts.full:
+            self.counts.lost += 1
+            return False
+        return context.sampled
 
     def _wanted(self, trace_id: bytes) -> bool:
         return int.from_bytes(trace_id[8:], "big") < self._below

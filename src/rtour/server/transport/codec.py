@@ -29,6 +29,9 @@ class Sink(Protocol):
     def on_data(self, stream_id: int, data: bytes) -> None:
         """Body bytes came; they count against the windows until `consumed`."""
 
+    def on_trailers(self, stream_id: int, fields: tuple[Field, ...]) -> None:
+        """Fields came behind the body, which is at its end."""
+
     def on_end(self, stream_id: int) -> None:
         """The response is complete."""
 

@@ -174,6 +174,8 @@ class HyperH2Codec:
                     sink.on_data(stream_id, data)
             case h2.events.ResponseReceived(stream_id=stream_id, headers=headers):
                 sink.on_head(stream_id, tuple(headers))
+            case h2.events.TrailersReceived(stream_id=stream_id, headers=headers):
+                sink.on_trailers(stream_id, tuple(headers))
             case h2.events.StreamEnded(stream_id=stream_id):
                 sink.on_end(stream_id)
             case h2.events.StreamReset(stream_id=stream_id, error_code=code):

@@ -138,6 +138,7 @@ class Ngh2Codec:
             self._sink.on_end(event.stream_id)
 
     def _on_trailers(self, event: ngh2.TrailersReceived) -> None:
+        self._sink.on_trailers(event.stream_id, event.headers)
         self._sink.on_end(event.stream_id)
 
     def _on_data(self, event: ngh2.DataReceived) -> None:

@@ -194,6 +194,11 @@ class HttpExchange:
         self._chunks.append(data)
         _wake(self._reader)
 
+    def on_trailers(self, trailers: dict[str, str]) -> None:
+        """Keep what came behind the body; nobody waits for it."""
+        if self._head is not None:
+            self._head.trailers.update(trailers)
+
     def on_end(self) -> None:
         """Note that the response is complete: the stream is gone, unread bytes are kept."""
         self._response_ended = True

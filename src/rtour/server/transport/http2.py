@@ -23,7 +23,7 @@ from rtour.server.transport.codec import (
 from rtour.server.transport.errors import BadPeer, ConnectFailed, Http1Only, TransportError
 from rtour.server.transport.exchange import HttpExchange
 from rtour.server.transport.interface import TransportLimits
-from rtour.server.transport.request import Field, response_head
+from rtour.server.transport.request import Field, joined, response_head
 
 _FRAME_HEADER_BYTES = 9
 _SETTINGS_FRAME = 0x4
@@ -203,6 +203,11 @@ class Http2Connection(asyncio.Protocol):
             stream.exchange.on_lost(BadPeer(str(error)), unseen=False)
         else:
             stream.exchange.on_head(head)
+
+    def on_trailers(self, stream_id: int, fields: tuple[Field, ...]) -> None:
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            stream.exchange.on_trailers(joined(fields))
 
     def on_data(self, stream_id: int, data: bytes) -> None:
         stream = self._streams.get(stream_id)

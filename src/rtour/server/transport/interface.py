@@ -30,10 +30,15 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 
 class ResponseHead(msgspec.Struct, frozen=True):
-    """Status and headers of a response; names are lower case, repeated fields joined by `, `."""
+    """Status and headers of a response; names are lower case, repeated fields joined by `, `.
+
+    `trailers` are the fields behind the body, once it was read to its end; over HTTP/1.1 they are
+    not kept.
+    """
 
     status: int
     headers: dict[str, str]
+    trailers: dict[str, str] = {}
 
 
 class TransportLimits(msgspec.Struct, frozen=True):

@@ -134,14 +134,17 @@ def response_head(fields: tuple[Field, ...]) -> ResponseHead:
 
 @lru_cache(maxsize=512)
 def _decoded_head(fields: tuple[Field, ...]) -> tuple[int, dict[str, str]]:
-    status = 0
-    headers: dict[str, str] = {}
-    for name, value in fields:
-        if name == b":status":
-            status = int(value)
-            continue
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    headers = joined(fields)
+    status = int(headers.pop(":status", "0"))
     if not 200 <= status <= 999:
         raise ValueError(f"the response has status {status}")
     return status, headers
+
+
+def joined(fields: tuple[Field, ...]) -> dict[str, str]:
+    """Fields by their names in lower case, repeated ones in one."""
+    found: dict[str, str] = {}
+    for name, value in fields:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found

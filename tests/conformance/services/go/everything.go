@@ -14,7 +14,9 @@ const (
 	brief = 3 * time.Second
 )
 
-func policy(attempts uint, then restate.InvocationRetryPolicyOption) restate.ServiceDefinitionOption {
+func policy(
+	attempts uint, then restate.InvocationRetryPolicyOption,
+) restate.ServiceDefinitionOption {
 	return restate.WithInvocationRetryPolicy(
 		restate.WithInitialRetryInterval(20*time.Millisecond),
 		restate.WithMaxRetryAttempts(attempts),

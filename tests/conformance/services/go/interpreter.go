@@ -1,4 +1,5 @@
-// A handler that runs a small program: the same language as `interpreter.py`, on the official Go SDK.
+// A handler that runs a small program: the same language as `interpreter.py`, on the official Go
+// SDK.
 package main
 
 import (
@@ -70,6 +71,11 @@ func (it *Interpreter) read(value any) any {
 	return value
 }
 
+// keep holds a future under the name that the step gives it.
+func (it *Interpreter) keep(step Step, future restate.Future, value func() (any, error)) {
+	it.names[step.text("as")] = promised{future, value}
+}
+
 func (it *Interpreter) promised(name string) promised { return it.names[name].(promised) }
 
 // The SDK gives every handler the same context behind the interface of its kind, and the server
@@ -77,7 +83,9 @@ func (it *Interpreter) promised(name string) promised { return it.names[name].(p
 
 func (it *Interpreter) state() restate.ObjectContext { return it.ctx.(restate.ObjectContext) }
 
-func (it *Interpreter) workflow() restate.WorkflowContext { return it.ctx.(restate.WorkflowContext) }
+func (it *Interpreter) workflow() restate.WorkflowContext {
+	return it.ctx.(restate.WorkflowContext)
+}
 
 // text is the argument of this name, or "" when it is missing.
 func (s Step) text(name string) string {

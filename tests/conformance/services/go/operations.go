@@ -71,7 +71,7 @@ func call(it *Interpreter, step Step) (any, error) {
 func startCall(it *Interpreter, step Step) (any, error) {
 	future := startedCall(it, step)
 	callee := future.GetInvocationId()
-	it.names[step.text("as")] = promised{future, func() (any, error) { return plain(future.Response()) }}
+	it.keep(step, future, func() (any, error) { return plain(future.Response()) })
 	it.names[step.text("as")+".id"] = callee
 	return callee, nil
 }
@@ -107,14 +107,14 @@ func sleep(it *Interpreter, step Step) (any, error) {
 
 func startSleep(it *Interpreter, step Step) (any, error) {
 	future := restate.After(it.ctx, step.duration("ms"))
-	it.names[step.text("as")] = promised{future, func() (any, error) { return plain(nil, future.Done()) }}
+	it.keep(step, future, func() (any, error) { return plain(nil, future.Done()) })
 	return nil, nil
 }
 
 // awakeable makes one and publishes its id to the outside under `tag`.
 func awakeable(it *Interpreter, step Step) (any, error) {
 	future := restate.Awakeable[any](it.ctx, lenient)
-	it.names[step.text("as")] = promised{future, func() (any, error) { return plain(future.Result()) }}
+	it.keep(step, future, func() (any, error) { return plain(future.Result()) })
 	it.names[step.text("as")+".id"] = future.Id()
 	if tag := step.text("tag"); tag != "" {
 		_, err := effect(tag, future.Id())
@@ -135,7 +135,7 @@ func rejectAwakeable(it *Interpreter, step Step) (any, error) {
 
 func signal(it *Interpreter, step Step) (any, error) {
 	future := restate.Signal[any](it.ctx, step.text("name"), lenient)
-	it.names[step.text("as")] = promised{future, func() (any, error) { return plain(future.Result()) }}
+	it.keep(step, future, func() (any, error) { return plain(future.Result()) })
 	return nil, nil
 }
 
@@ -195,9 +195,13 @@ func promise(it *Interpreter, step Step) restate.DurablePromise[any] {
 	return restate.Promise[any](it.workflow(), step.text("name"), lenient)
 }
 
-func promiseGet(it *Interpreter, step Step) (any, error) { return plain(promise(it, step).Result()) }
+func promiseGet(it *Interpreter, step Step) (any, error) {
+	return plain(promise(it, step).Result())
+}
 
-func promisePeek(it *Interpreter, step Step) (any, error) { return plain(promise(it, step).Peek()) }
+func promisePeek(it *Interpreter, step Step) (any, error) {
+	return plain(promise(it, step).Peek())
+}
 
 func promiseResolve(it *Interpreter, step Step) (any, error) {
 	return plain(nil, promise(it, step).Resolve(step["v"]))
@@ -245,8 +249,8 @@ func fail(_ *Interpreter, step Step) (any, error) {
 	return nil, terminal(step.text("message"), step, metadata)
 }
 
-// throw fails this attempt, `times` times in all (for ever when it is missing). An error of this SDK
-// carries no delay; only a step's own retry policy can ask for one.
+// throw fails this attempt, `times` times in all (for ever when it is missing). An error of this
+// SDK carries no delay; only a step's own retry policy can ask for one.
 func throw(it *Interpreter, step Step) (any, error) {
 	if _, given := step["retry_after_ms"]; !given {
 		return nil, flung(step)

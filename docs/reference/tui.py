@@ -24,7 +24,7 @@ from rtour.tui.grid import Grid
 from rtour.tui.invocation import InvocationView
 from rtour.tui.operating import OperatingView
 from rtour.tui.playground import PlaygroundView
-from rtour.tui.top_line import PLACES
+from rtour.tui.top_line import PLACES, titled
 from rtour.tui.view import View
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -127,7 +127,7 @@ def _body(screens: dict[str, str]) -> Iterator[str]:
         view = VIEWS[name]
         assert isinstance(view, type)
         assert issubclass(view, View)
-        title = f"{name.capitalize()} (`{key}`)"
+        title = f"{titled(name)} (`{key}`)"
         yield from _section(title, _own(view), view, screens.get(title))
         if name == "invocations":
             title = "One invocation"

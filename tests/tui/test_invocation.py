@@ -8,6 +8,7 @@ from rtour.client.equivalents import Equivalents
 from rtour.tui.dialogs import Document
 from rtour.tui.grid import Grid
 from rtour.tui.invocation import InvocationView
+from rtour.tui.paint import Piece
 from rtour.tui.view import View
 from tests.cli.fake_server import FakeServer
 from tests.tui.seat import Seat
@@ -113,6 +114,34 @@ async def test_an_entry_is_open_before_its_completion(seat: Seat, cart: str) -> 
     await seat.press("j", "j", "j")
     assert "no result yet" in await seat.press("t")
     assert "no result yet" not in await seat.press("t")
+
+
+async def test_the_journal_steps_forth_and_back(seat: Seat, cart: str) -> None:
+    """In time travel the list is as it was, too: what came later is pale, what was open waits."""
+    await look_at(seat, cart)
+    await seat.press("j", "j", "j", "t")
+    grid = seat.app.screen.query_one("#journal", Grid)
+
+    def pale() -> list[bool]:
+        return [all(isinstance(c, Piece) and c.tone == "quiet" for c in r.cells) for r in grid.rows]
+
+    assert pale() == [False, False, False, False, True]
+    assert "…" in str(grid.rows[3].cells[2])
+    await seat.press("k")
+    assert pale() == [False, False, False, True, True]
+    await seat.press("t")
+    assert not any(pale())
+
+
+async def test_enter_follows_in_the_tree(seat: Seat, cart: str) -> None:
+    """The family tab has the focus as long as it is open: j moves in it, enter follows."""
+    await look_at(seat, cart)
+    await seat.press("l", "l", "j", "enter")
+    callee = seat.app.screen
+    assert isinstance(callee, InvocationView)
+    assert callee.invocation_id != cart
+    await seat.press("escape", "l", "j")
+    assert seat.app.focused is seat.app.screen.query_one("#journal", Grid)
 
 
 async def test_a_large_journal_is_read_once(server: FakeServer, seat: Seat, cart: str) -> None:

@@ -208,3 +208,21 @@ async def test_commands_of_the_list(seat: Seat) -> None:
     assert "rtour invocations list --all -w" in text
     await seat.press("1")
     assert seat.app.clipboard == "rtour invocations list --all -w"
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        ("status:back service:Cart", "list --status backing-off --service Cart -w"),
+        ("status:failed", "list --status completed --completion-result failure -w"),
+        ("key:Mary handler:add", "list --key Mary --handler add --all -w"),
+        ("is:unfinished", "list -w"),
+        ("some text", "sql 'SELECT inv.id"),
+    ],
+)
+async def test_the_command_has_the_filter(seat: Seat, words: str, command: str) -> None:
+    """What is copied lists what is on screen; what the list has no option for, SQL has."""
+    await seat.press("slash")
+    await seat.fill(words)
+    await seat.press("enter", "c", "1")
+    assert command in seat.app.clipboard

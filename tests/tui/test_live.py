@@ -13,6 +13,7 @@ from textual.widgets import Input
 from rtour.client import Client, Connection
 from rtour.tui.workspace import Workspace
 from tests.cli.fake_server import INGRESS, FakeServer
+from tests.conformance.servers import Server
 from tests.tui.seat import LOCAL, Seat, seated
 
 SOON_S = 0.001
@@ -95,3 +96,22 @@ async def test_one_reading_at_a_time(server: FakeServer, tmp_path: Path) -> None
     assert len(lists) == 2
     assert "%n%" in lists[0]
     assert "%nap%" in lists[1]
+
+
+async def test_a_server_that_is_killed_and_started_again(tmp_path: Path) -> None:
+    """A real one: the list stays, the first line says what is wrong, then all is as before."""
+    started = Server("rtour", tmp_path / "server")
+    await started.start()
+    try:
+        connection = Connection(admin_url=started.admin_url, ingress_url=started.ingress_url)
+        workspace = Workspace(Client(connection), refresh_s=0.05, folder=tmp_path)
+        async with seated(workspace) as seat:
+            await seen(seat, "none yet")
+            started.kill()
+            await seen(seat, "✗ cannot reach the admin")
+            assert "none yet" in seat.text
+            await started.start()
+            await seen(seat, "1 inv")
+            assert "the server is back" in seat.toasts
+    finally:
+        started.stop()

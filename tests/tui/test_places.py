@@ -13,7 +13,7 @@ from rtour.tui.dialogs import HelpScreen
 from rtour.tui.grid import Grid
 from rtour.tui.sql import SqlView
 from rtour.tui.sql_editor import completion
-from rtour.tui.top_line import PLACES
+from rtour.tui.top_line import PLACES, titled
 from rtour.tui.view import View
 from tests.cli.fake_server import FakeServer
 from tests.tui.seat import Seat, opened
@@ -219,7 +219,7 @@ async def test_the_palette_knows_the_places(seat: Seat) -> None:
     assert isinstance(seat.app.focused, Input)
     found = [each.title for each in seat.app.get_system_commands(seat.app.screen_stack[0])]
     for _, _, name in PLACES:
-        assert name.capitalize() in found
+        assert titled(name) in found
 
 
 async def test_a_grid_moves_by_page_and_selects_all(seat: Seat) -> None:

@@ -36,6 +36,30 @@ def conditions(text: str) -> list[str]:
     return found
 
 
+def list_options(text: str) -> list[str] | None:
+    """The same for `rtour invocations list`; None where it has no option for what was typed."""
+    options, everything = [], True
+    for word in words(text):
+        field, _, value = word.partition(":")
+        if field in ("service", "handler", "key", "deployment") and value:
+            options += [f"--{field}", value]
+        elif word == "is:unfinished":
+            everything = False
+        elif field == "status" and value:
+            named = [
+                each for part in value.split(",") for each in STATUSES if each.startswith(part)
+            ]
+            results = [result for each, result in _RESULTS.items() if each == value]
+            if len(named) + len(results) == 0 or (named and results):
+                return None
+            options += ["--status", ",".join(named or ["completed"])]
+            options += [each for result in results for each in ("--completion-result", result)]
+            everything = False
+        else:
+            return None
+    return [*options, "--all"] if everything else options
+
+
 def contains(column: str, text: str) -> str:
     """`column` holds `text` somewhere, in capitals or not."""
     escaped = text.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

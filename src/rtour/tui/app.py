@@ -24,7 +24,7 @@ from rtour.tui.log import LogView
 from rtour.tui.services import ServicesView
 from rtour.tui.sql import SqlView
 from rtour.tui.state import StateView
-from rtour.tui.top_line import PLACES, PlaceWanted, TopLine
+from rtour.tui.top_line import PLACES, PlaceWanted, TopLine, titled
 from rtour.tui.typing_ahead import TypingAhead
 from rtour.tui.view import View
 from rtour.tui.workspace import Workspace
@@ -50,10 +50,7 @@ class RtourApp(TypingAhead):
         Binding("c", "screen.commands", "Commands"),
         Binding("colon", "screen.jump", "Go", key_display=":"),
         Binding("question_mark,f1", "screen.help", "Help", key_display="?"),
-        *(
-            Binding(key, f"place('{name}')", name.capitalize(), show=False)
-            for key, _, name in PLACES
-        ),
+        *(Binding(key, f"place('{name}')", titled(name), show=False) for key, _, name in PLACES),
     ]
 
     def __init__(self, workspace: Workspace) -> None:
@@ -117,7 +114,7 @@ class RtourApp(TypingAhead):
         yield from super().get_system_commands(screen)
         for key, _, name in PLACES:
             help_text = f"Go to the {name} view (key {key})"
-            yield SystemCommand(name.capitalize(), help_text, lambda n=name: self.action_place(n))
+            yield SystemCommand(titled(name), help_text, lambda n=name: self.action_place(n))
         if isinstance(screen, View):
             yield SystemCommand(
                 "As commands", "What is on screen, as rtour, curl, SQL", screen.action_commands

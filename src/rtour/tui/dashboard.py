@@ -8,7 +8,6 @@ from datetime import timedelta
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from rtour.client.equivalents import Equivalents, curl_query, rtour
@@ -16,6 +15,7 @@ from rtour.client.pulse import Pulse, pulse, rate
 from rtour.client.times import duration
 from rtour.tui.grid import cut
 from rtour.tui.paint import SIGNS, TONES, Piece, Tone, line, stack
+from rtour.tui.scrolling import Scroll
 from rtour.tui.view import View
 from rtour.tui.workspace import Workspace
 
@@ -37,8 +37,12 @@ class DashboardView(View[None, Pulse]):
         self._ended: deque[float] = deque(maxlen=KEPT)
 
     def body(self) -> ComposeResult:
-        with VerticalScroll(id="board"):
+        with Scroll(id="board"):
             yield Static(line(Piece("reading…", "quiet")), id="board-text")
+
+    def on_mount(self) -> None:
+        self.query_one("#board").focus()
+        super().on_mount()
 
     def plan(self) -> None:
         return None

@@ -17,6 +17,7 @@ from textual.widgets import Button, Input, Static, TextArea
 
 from rtour.client.equivalents import Equivalents
 from rtour.tui.paint import Piece, block, line, stack
+from rtour.tui.scrolling import Scroll
 
 JUMPS = {
     "inv": "invocations",
@@ -110,8 +111,6 @@ class Document(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,d,enter", "dismiss", "Close"),
-        Binding("j", "scroll(1)", "Down", show=False),
-        Binding("k", "scroll(-1)", "Up", show=False),
     ]
 
     def __init__(self, title: str, content: Text) -> None:
@@ -121,15 +120,12 @@ class Document(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog tall"):
             yield Static(line(Piece(self._title, "strong")), classes="title")
-            with VerticalScroll():
+            with Scroll():
                 yield Static(self._content)
             yield Static(line(Piece("esc closes", "quiet")))
 
     def on_mount(self) -> None:
-        self.query_one(VerticalScroll).focus()
-
-    def action_scroll(self, by: int) -> None:
-        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
+        self.query_one(Scroll).focus()
 
 
 class HelpScreen(Document):

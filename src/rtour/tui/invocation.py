@@ -163,8 +163,11 @@ class InvocationView(OperatingView[Plan, Story | None]):
 
     def _show_journal(self, story: Story) -> None:
         self.journal.empty = "no journal: it has not started, or was kept without one"
-        rows = journal_rows(story.invocation, story.journal, story.events, self.workspace.now())
-        self.journal.load(rows)
+        now, entry = self.workspace.now(), self._entry()
+        until = entry.index if entry and self._rewound else None
+        self.journal.load(
+            journal_rows(story.invocation, story.journal, story.events, now, until=until)
+        )
 
     def _about(self, story: Story) -> Text:
         invocation = story.invocation
@@ -185,6 +188,7 @@ class InvocationView(OperatingView[Plan, Story | None]):
         self._show_detail()
         if self._rewound and self._story:
             self.query_one("#about", Static).update(self._about(self._story))
+            self._show_journal(self._story)
 
     def _show_detail(self) -> None:
         story = self._story
@@ -230,6 +234,9 @@ class InvocationView(OperatingView[Plan, Story | None]):
     def action_tab(self, by: int) -> None:
         tabs = self.query_one("#tabs", TabbedContent)
         tabs.active = TABS[(TABS.index(tabs.active) + by) % len(TABS)]
+        # In the tree j, k and enter are for those that are in it.
+        main = self.query_one("#family-tree", Grid) if tabs.active == "family" else self.journal
+        main.focus()
 
     def action_rewind(self) -> None:
         self._rewound = not self._rewound

@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
 from rtour.client.equivalents import Equivalents, curl, curl_query, rtour
+from rtour.client.filtering import list_options
 from rtour.client.listing import Census, Listing, Order, census, listing
 from rtour.client.model import Invocation
 from rtour.client.telling import note, status
@@ -201,7 +202,10 @@ class InvocationsView(OperatingView[Plan, Seen]):
         window = self.grid.window
         sql = Listing(self._whole_filter(), self._order, window.first, 100).sql()
         admin_url = self.workspace.client.connection.admin_url
-        commands = [rtour("invocations", "list", "--all", "-w")]
+        options = list_options(self._whole_filter())
+        commands = [rtour("sql", sql)]
+        if options is not None:
+            commands = [rtour("invocations", "list", *options, "-w")]
         curls = [curl_query(admin_url, sql)]
         for row in self.grid.chosen()[:1]:
             commands += [rtour("invocations", "describe", row.key), rtour("why", row.key)]

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from rtour.client.journal import JournalEntry, JournalEvent
 from rtour.client.model import Invocation
+from rtour.client.rewinding import journal_after
 from rtour.client.telling import Told, happened, result, subject, visible
 from rtour.client.times import ago, duration
 from rtour.tui.grid import Row
@@ -20,9 +21,18 @@ def journal_rows(
     entries: Sequence[JournalEntry],
     events: Sequence[JournalEvent],
     now: datetime,
+    *,
+    until: int | None = None,
 ) -> list[Row]:
-    """Rows in the order of the journal; keys lead back to the entry or event."""
-    rows: list[Row] = []
+    """Rows in the order of the journal; keys lead back to the entry or event.
+
+    With `until`, entries up to that index are as they were then, and the others are pale.
+    """
+    if until is not None:
+        later = [entry for entry in entries if entry.index > until]
+        rows = journal_rows(invocation, [*journal_after(entries, until), *later], events, now)
+        return [row if _index(row) <= until else _pale(row) for row in rows]
+    rows = []
     told = 0
     for entry in entries:
         if visible(entry):
@@ -38,8 +48,17 @@ def entry_of(entries: Sequence[JournalEntry], row: Row | None) -> JournalEntry |
     """The entry of a row; of a failed attempt, the entry after which it failed."""
     if row is None or not entries:
         return None
-    index = int(row.key.split(":")[1])
+    index = _index(row)
     return next((entry for entry in reversed(entries) if entry.index <= index), None)
+
+
+def _index(row: Row) -> int:
+    return int(row.key.split(":")[1])
+
+
+def _pale(row: Row) -> Row:
+    texts = (cell.text if isinstance(cell, Piece) else cell for cell in row.cells)
+    return Row(row.key, tuple(Piece(text, "quiet") for text in texts))
 
 
 def event_of(events: Sequence[JournalEvent], row: Row | None) -> JournalEvent | None:

@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from rtour.client.equivalents import Equivalents
 from rtour.tui.paint import Piece, block, line
+from rtour.tui.scrolling import Scroll
 from rtour.tui.view import View
 
 SHOWN_BYTES = 64 * 1024
@@ -29,7 +30,7 @@ class LogView(View[Path | None, Seen]):
     NAME = "log"
 
     def body(self) -> ComposeResult:
-        with VerticalScroll(id="log"):
+        with Scroll(id="log"):
             yield Static("", id="log-text")
 
     def on_mount(self) -> None:

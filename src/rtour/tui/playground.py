@@ -61,9 +61,9 @@ class PlaygroundView(View[None, None]):
         Binding("ctrl+r", "call", "Call", priority=True),
         Binding("ctrl+t", "send", "Send", priority=True),
         Binding("ctrl+o", "follow", "Follow", priority=True),
-        Binding("f2", "toggle_json", "Form/JSON", priority=True),
+        Binding("f2", "toggle_json", "JSON", priority=True),
         Binding("f3", "history", "History", priority=True),
-        Binding("f4", "commands", "As curl", priority=True),
+        Binding("f4", "commands", "curl", priority=True),
     ]
 
     class Answered(Message):

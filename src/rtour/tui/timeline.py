@@ -68,4 +68,5 @@ def _tone(entry: JournalEntry) -> Tone:
 
 
 def _short(event: JournalEvent) -> str:
-    return "attempt failed" if event.kind == "TransientError" else event.kind.lower()
+    # Its bar is a cross.
+    return "attempt" if event.kind == "TransientError" else event.kind.lower()

@@ -29,6 +29,11 @@ PLACES = (
 )
 
 
+def titled(name: str) -> str:
+    """The name of a place where it begins a line."""
+    return "SQL" if name == "sql" else name.capitalize()
+
+
 # From here on the clock and the name of the server both fit.
 WIDE = 110
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ import httpx
 
 from rtour.server.main import CLUSTER_NAME, Server
 from rtour.server.metrics import Metrics
+from tests.kafka.topics import ListClient, Topic
 from tests.tracing.test_server import serving
 
 DASHBOARD = Path(__file__).parents[2] / "docs" / "grafana.json"
@@ -49,28 +51,62 @@ async def test_what_happens_is_counted() -> None:
         async with httpx.AsyncClient(base_url=server.ingress_url) as client:
             for _ in range(2):
                 assert (await client.post("/Greeter/greet", json="Ada")).status_code == 200
+            assert (await client.post("/Greeter/greet/send", json="Bo")).status_code == 202
             assert (await client.post("/Nobody/greet", json="Ada")).status_code == 404
+
+        async def released() -> float:
+            return value(await scraped(server), "restate_invoker_concurrency_slots_released")
+
+        async with asyncio.timeout(20):
+            while await released() < 3:
+                pass
         after = await scraped(server)
 
     def more(name: str, *labels: str) -> float:
         return value(after, name, *labels) - value(before, name, *labels)
 
     requests = "restate_ingress_requests_total"
-    assert more(requests, 'rpc_service="Greeter"', 'status="admitted"') == 2
-    assert more(requests, 'rpc_service="Greeter"', 'status="completed"') == 2
+    for kind, times in (("call", 2), ("send", 1)):
+        about = ('rpc_service="Greeter"', f'rpc_type="{kind}"')
+        assert more(requests, *about, 'status="admitted"') == times
+        assert more(requests, *about, 'status="completed"') == times
     assert more(requests, 'status="request_error"') == 1
-    assert more("restate_ingress_request_duration_seconds_count") == 2
+    assert more("restate_ingress_request_duration_seconds_count") == 3
     assert more("restate_ingress_http_connection_created_total") == 1
     tasks = "restate_invoker_invocation_tasks_total"
-    assert more(tasks, 'status="started"') == 2
-    assert more(tasks, 'status="completed"') == 2
+    assert more(tasks, 'status="started"') == 3
+    assert more(tasks, 'status="completed"') == 3
+    assert more("restate_invoker_concurrency_slots_acquired") == 3
     entries = "restate_usage_leader_journal_entry_count_total"
-    assert more(entries, 'entry="Command/Output"') == 2
+    assert more(entries, 'entry="Command/Output"') == 3
     assert more("restate_invoker_sent_bytes_total") > 100
     assert more("restate_invoker_received_bytes_total") > 20
     assert more("rtour_commands_total") >= 6
     assert more("rtour_commit_duration_seconds_count") >= 2
     assert value(after, "process_resident_memory_bytes") > 10_000_000
+
+
+async def test_records_and_the_lag_of_a_topic_are_told() -> None:
+    """By subscription: what a handler that is there took, and what waits for one that is not."""
+    topic = Topic()
+    for number in range(2):
+        topic.put(None, b"%d" % number, partition=7)
+    async with serving() as server, asyncio.timeout(20):
+        rooms = server.subscriptions
+        rooms._open_client = lambda *_: ListClient(topic)
+        await rooms.add_cluster("main", {"bootstrap.servers": "x"})
+        sinks = ("service://Greeter/greet", "service://Nobody/greet")
+        made = [(await rooms.subscribe("kafka://main/orders", sink, {})).id for sink in sinks]
+        told: list[tuple[float, float]] = []
+        while told != [(2, 0), (0, 2)]:
+            samples = await scraped(server)
+            told = [_records(samples, f'subscription="{id_}"') for id_ in made]
+
+
+def _records(samples: dict[tuple[str, str], float], of: str) -> tuple[float, float]:
+    """How many were taken, and how many of partition 7 wait."""
+    lag = value(samples, "restate_kafka_ingress_consumer_lag", of, 'partition="7"')
+    return value(samples, "restate_kafka_ingress_requests_total", of), lag
 
 
 async def test_a_histogram_only_grows() -> None:

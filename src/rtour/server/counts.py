@@ -31,12 +31,12 @@ class Durations:
 
 
 class IngressCounts:
-    """Requests by service and what became of them, and how long calls took."""
+    """Requests by service, call or send, and what became of them; and how long they took."""
 
     __slots__ = ("durations", "requests")
 
     def __init__(self) -> None:
-        self.requests: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.requests: defaultdict[tuple[str, str, str], int] = defaultdict(int)
         self.durations = Durations()
 
 

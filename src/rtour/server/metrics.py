@@ -89,8 +89,9 @@ def _ingress(server: Server) -> Iterator[Metric]:
     counts = server.ingress_counts
 
     def requests() -> Iterator[Sample]:
-        for (service, status), count in sorted(counts.requests.items()):
-            yield {"rpc_service": service, "status": status}, count
+        for (service, kind, status), count in sorted(counts.requests.items()):
+            about = {"rpc_service": service, "rpc_type": kind} if service else {}
+            yield about | {"status": status}, count
 
     yield Metric(
         "restate_ingress_requests_total",
@@ -151,6 +152,14 @@ def _attempts(server: Server) -> Iterator[Metric]:
     )
     limit = server.settings.limits.concurrent_attempts
     yield _one(f"{name}concurrency_limit", "Attempts that may run at once.", lambda: limit, "gauge")
+    taken = "Slots given to attempts; what was not released runs."
+    yield _one(f"{name}concurrency_slots_acquired", taken, lambda: counts.started, "counter")
+    yield _one(
+        f"{name}concurrency_slots_released",
+        "Slots that attempts gave back.",
+        lambda: counts.started - invoker.running,
+        "counter",
+    )
     yield Metric("rtour_invocations", "gauge", "Invocations in the invoker's care.", states)
     yield Metric(
         "restate_usage_leader_journal_entry_count_total",

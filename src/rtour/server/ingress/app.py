@@ -107,7 +107,7 @@ class Ingress:
         return self._calls.counts
 
     def _refused(self, status: str) -> None:
-        self.counts.requests["", status] += 1
+        self.counts.requests["", "", status] += 1
 
     def _route(self, request: Request) -> Awaitable[Reply]:
         parts = segments(request.path)

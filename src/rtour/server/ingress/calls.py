@@ -120,16 +120,16 @@ class Calls:
         else:
             work = self._call(invoke)
         del invoke  # and its body: a call may take hours
-        return await self._counted(service.name, work)
+        return await self._counted(service.name, "send" if send else "call", work)
 
-    async def _counted(self, service: str, work: Awaitable[Reply]) -> Reply:
-        self.counts.requests[service, "admitted"] += 1
+    async def _counted(self, service: str, kind: str, work: Awaitable[Reply]) -> Reply:
+        self.counts.requests[service, kind, "admitted"] += 1
         loop = asyncio.get_running_loop()
         began = loop.time()
         reply = await work
         self.counts.durations.add(loop.time() - began)
         outcome = "completed" if reply.status < 400 else "invocation_error"
-        self.counts.requests[service, outcome] += 1
+        self.counts.requests[service, kind, outcome] += 1
         return reply
 
     async def _traced(

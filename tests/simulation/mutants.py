@@ -86,17 +86,25 @@ def hunts() -> Iterator[Hunt]:
         yield from pool.imap(hunt, MUTANTS)
 
 
-def table(found: list[Hunt]) -> str:
+HEAD = "| planted bug | room | seeds | how it shows |\n|---|---|---:|---|"
+
+
+def row(one: Hunt) -> str:
     """For people: mutant, room, seeds to find it, the first complaint."""
-    lines = ["| planted bug | room | seeds | how it shows |", "|---|---|---:|---|"]
-    for one in found:
-        room = one.mutant.where.partition(":")[0].removeprefix("rtour.")
-        shows = one.complaint.partition(":")[0][:60]
-        lines.append(f"| {one.mutant.name} | {room} | {one.seeds or 'missed'} | {shows} |")
-    return "\n".join(lines)
+    room = one.mutant.where.partition(":")[0].removeprefix("rtour.")
+    shows = one.complaint.partition(":")[0][:60]
+    return f"| {one.mutant.name} | {room} | {one.seeds or 'missed'} | {shows} |"
+
+
+def main() -> int:
+    """Print the table, a row as soon as it is known; how many were missed."""
+    print(HEAD)
+    missed = 0
+    for one in hunts():
+        print(row(one), flush=True)
+        missed += one.seeds is None
+    return missed
 
 
 if __name__ == "__main__":
-    results = list(hunts())
-    print(table(results))
-    sys.exit(any(one.seeds is None for one in results))
+    sys.exit(bool(main()))

@@ -172,7 +172,38 @@ async def test_a_suspended_invocation_says_what_it_waits_for(stored: Stored) -> 
     row = stored.row("SELECT * FROM sys_invocation")
     assert row["suspended_waiting_for_completions"] == "[1,3]"
     assert row["suspended_waiting_for_signals"] == "[1,17]"
-    assert json.loads(str(row["suspended_waiting_future_json"]))["completions"] == [3]
+
+
+@pytest.mark.parametrize(
+    ("version", "shown"),
+    [
+        (
+            7,
+            {
+                "FirstCompleted": [
+                    {"Single": {"SignalIndex": 1}},
+                    {
+                        "AllCompleted": [
+                            {"Single": {"CompletionId": 3}},
+                            {"Single": {"SignalName": "go"}},
+                        ]
+                    },
+                ]
+            },
+        ),
+        (6, {"Unknown": [{"Single": {"SignalIndex": 1}}]}),
+    ],
+)
+async def test_what_it_waits_for_is_a_tree(
+    stored: Stored, version: int, shown: dict[str, object]
+) -> None:
+    """Written as the official server does; before V7 nobody says how the leaves combine."""
+    nested = (m.Future((3,), (), ("go",), (), m.Combinator.ALL_COMPLETED),) if version > 6 else ()
+    tree = m.Future((), (1,), (), nested, m.Combinator.FIRST_COMPLETED)
+    waiting = v.invocation(1, status=Status.SUSPENDED, awaiting=tree, protocol_version=version)
+    await stored.write(c.PutInvocation(waiting))
+    row = stored.row("SELECT suspended_waiting_future_json AS tree FROM sys_invocation")
+    assert json.loads(str(row["tree"])) == shown
 
 
 async def test_partition_keys_keep_their_64_bits(stored: Stored) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
 from rtour.engine.model import AttemptError
 from rtour.protocol.messages import MessageType
 from rtour.server.activation import Activation
 from rtour.server.invoker import Invoker
-from rtour.storage.introspection import LiveAttempt
+from rtour.storage.introspection import LiveAttempt, awaited
 
 # Restate's words for the codes an attempt can fail with.
 _CODE_NAMES = {
@@ -50,7 +48,7 @@ def _row(activation: Activation) -> LiveAttempt:
         last_failure_related_command_index=error.related_command_index if error else None,
         last_failure_related_command_name=error.related_command_name if error else None,
         last_failure_related_command_type=_command_type(error),
-        last_awaiting_on_future_json=msgspec.json.encode(awaiting).decode() if awaiting else None,
+        last_awaiting_on_future_json=awaited.tree(awaiting) if awaiting else None,
     )
 
 

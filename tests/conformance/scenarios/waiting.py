@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.conformance.program import op, ref
 from tests.conformance.scenarios.calls import play
 from tests.conformance.scenarios.catalogue import scenario
@@ -186,9 +188,12 @@ async def waiting_is_shown(w: World) -> None:
     await w.until(inv, "suspended")
     rows = await w.sql(
         "SELECT suspended_waiting_for_completions AS completions,"
-        f" suspended_waiting_for_signals AS signals FROM sys_invocation WHERE id = '{inv}'"
+        " suspended_waiting_for_signals AS signals, suspended_waiting_future_json AS future"
+        f" FROM sys_invocation WHERE id = '{inv}'"
     )
+    ((combined, leaves),) = json.loads(rows[0].pop("future")).items()
     w.note("waits for", [{name: sorted(each) for name, each in row.items()} for row in rows])
+    w.note(combined, sorted(json.dumps(leaf) for leaf in leaves))
     await w.note_invocation("row", inv)
     w.note("kill", await w.admin("PATCH", f"/invocations/{inv}/kill"))
 

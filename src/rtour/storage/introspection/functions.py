@@ -5,15 +5,10 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-import msgspec
-
 from rtour import ids
 from rtour.errors import InvalidId
-from rtour.protocol.messages import Future
-from rtour.storage.introspection import entries
+from rtour.storage.introspection import awaited, entries
 from rtour.storage.introspection.entries import Callee
-
-_future = msgspec.json.Decoder(Future).decode
 
 
 def register(connection: sqlite3.Connection) -> None:
@@ -23,8 +18,9 @@ def register(connection: sqlite3.Connection) -> None:
         ("rtour_partition_of_key", 1, _partition_of_key),
         ("rtour_utf8", 1, _utf8),
         ("rtour_text", 1, _replaced),
-        ("rtour_awaited_completions", 1, _awaited_completions),
-        ("rtour_awaited_signals", 1, _awaited_signals),
+        ("rtour_awaited_completions", 1, awaited.completions),
+        ("rtour_awaited_signals", 1, awaited.signals),
+        ("rtour_awaited_tree", 2, awaited.stored_tree),
         ("rtour_entry_type", 1, entries.entry_type),
         ("rtour_entry_name", 2, entries.entry_name),
         ("rtour_entry_json", 7, _entry_json),
@@ -62,25 +58,6 @@ def _utf8(value: bytes | None) -> str | None:
 
 def _replaced(value: bytes) -> str:
     return value.decode(errors="replace")
-
-
-def _awaited(future: Future, field: str) -> list[int]:
-    own: list[int] = list(getattr(future, field))
-    return own + [number for child in future.nested for number in _awaited(child, field)]
-
-
-def _awaited_completions(awaiting: str | None) -> str | None:
-    return _list(awaiting, "completions")
-
-
-def _awaited_signals(awaiting: str | None) -> str | None:
-    return _list(awaiting, "signals")
-
-
-def _list(awaiting: str | None, field: str) -> str | None:
-    if awaiting is None:
-        return None
-    return msgspec.json.encode(sorted(set(_awaited(_future(awaiting), field)))).decode()
 
 
 def _entry_json(type_: int, raw: bytes, *callee: Any) -> str | None:

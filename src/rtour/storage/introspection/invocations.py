@@ -196,7 +196,7 @@ _PROGRESS = (
         "suspended_waiting_future_json",
         "text",
         "The tree of what it waits for.",
-        _when(_SUSPENDED, "i.awaiting"),
+        _when(_SUSPENDED, "rtour_awaited_tree(i.awaiting, i.protocol_version)"),
     ),
 )
 

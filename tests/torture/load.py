@@ -14,6 +14,7 @@ CONNECTIONS = 64
 COUNTERS = 16
 PATIENCE_S = 10.0
 ALARM_MS = 300
+AGAIN_S = 0.1
 
 
 class Ack(msgspec.Struct, frozen=True):
@@ -87,13 +88,13 @@ class Load:
                 self.lost_connections += 1
                 self.gave_up += type(error) is TimeoutError
                 client.close()
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(AGAIN_S)
                 continue
             if status == 200:
                 return json.loads(raw)
             assert status in {429, 503}, f"{path}: {status} {raw!r}"
             self.refusals[status] += 1
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(AGAIN_S)
 
 
 class Client:

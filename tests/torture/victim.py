@@ -17,6 +17,7 @@ from tests.conformance.waiting import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SERVICES_LIVE_S = 7200
+STARTING_S = 240  # on a machine that has much else to do
 QUICK = {
     "RTOUR_RETRY_INITIAL_INTERVAL": "20ms",
     "RTOUR_RETRY_MAX_INTERVAL": "200ms",
@@ -84,7 +85,7 @@ class Victim:
                 return False
             return answer.status_code == 200
 
-        await eventually(f"port {port} answers", ask, within_s=60)
+        await eventually(f"port {port} answers", ask, within_s=STARTING_S)
 
     @property
     def running(self) -> bool:

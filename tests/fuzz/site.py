@@ -27,7 +27,7 @@ from tests.server.rooms import MANIFEST
 T = TypeVar("T")
 
 URI = "http://127.0.0.1:9/"
-ANSWERS_WITHIN_S = 20.0
+ANSWERS_WITHIN_S = 60.0  # what hangs is a finding, a machine that is busy is not
 SETTINGS = Settings(
     ephemeral=True,
     ingress_port=0,

@@ -109,7 +109,7 @@ def _duration(text: str, _folder: Path) -> None:
 
 READERS: tuple[tuple[Callable[[str, Path], None], tuple[str, ...]], ...] = (
     (_server_file, (SERVER, DEEP)),
-    (_server_variables, (*NUMBERS, *DURATIONS)),
+    (_server_variables, (*NUMBERS, *DURATIONS, "[" * 3000)),
     (_client_file, (CLIENT, DEEP)),
     (_client_variables, ("http://[::1]:9070/", "localhost:0", "unix:/tmp/s", "a b", "h:99999")),
     (_arguments, (*PAIRS, "[" * 5000, '{"a": [1]}', "inv_1a1mlWikgvPI1rXixtTrp3NMDUb0000000")),

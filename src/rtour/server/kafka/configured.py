@@ -34,7 +34,7 @@ def parse(text: str) -> tuple[Cluster, ...]:
         return ()
     try:
         return read(tomllib.loads(f"clusters = {_BARE.sub(_quoted, text)}")["clusters"])
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadClusters(f"expected {EXPECTED}") from error
 
 

@@ -112,6 +112,18 @@ def test_code_is_known_by_its_fingerprint(guide: Guide, tmp_path: Path) -> None:
     assert guide.theatre.fingerprint() != before
 
 
+def test_what_the_service_says_is_what_it_says_now(guide: Guide) -> None:
+    """Before the last save the code was another; dates are left out."""
+    guide.theatre.state.mkdir()
+    log = guide.theatre.state / "service.log"
+    begins = "2026-11-24 12:46:41,424 INFO    serving CartObject on http://127.0.0.1:9080"
+    log.write_text(f"{begins}\nold\n{begins}\nnew\n")
+    assert guide.theatre.said(9) == [begins.removeprefix("2026-11-24 "), "new"]
+    assert guide.theatre.said(1) == ["new"]
+    log.write_text("SyntaxError: invalid syntax\n")
+    assert guide.theatre.said(9) == ["SyntaxError: invalid syntax"]
+
+
 def test_stack_traces_show_the_learners_own_frames() -> None:
     """Where in the tour's files it failed, and with what; the rest is in the log's file."""
     log = [

@@ -42,6 +42,10 @@ async def test_a_lesson_on_screen(guide: Guide) -> None:
                 return await pressed(pilot, app, *keys)
 
             await _play(press, guide)
+            await pilot.press("escape")
+            assert app.is_running
+            await pilot.press("q")
+        assert app.return_code == 0
 
 
 async def _play(press: Callable[..., Awaitable[str]], guide: Guide) -> None:

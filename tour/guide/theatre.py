@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import socket
@@ -29,6 +30,8 @@ READY_WITHIN_S = 20.0
 LOOK_EVERY_S = 0.05
 STOP_WITHIN_S = 3.0
 LOOK_BACK_LINES = 500
+BEGINS = " serving "
+DATE = re.compile(r"^\d{4}-\d\d-\d\d (?=\d\d:\d\d)")
 # Nobody wants to wait a minute for a retry while learning what retries are.
 SERVER_ENV = {"RTOUR_RETRY_INITIAL_INTERVAL": "200ms", "RTOUR_RETRY_MAX_INTERVAL": "2s"}
 HOST = "127.0.0.1"
@@ -292,9 +295,14 @@ class Theatre:
         return text.strip().splitlines()[-count:]
 
     def said(self, count: int) -> list[str]:
-        """What the service has printed last; of stack traces only what is in the learner's code."""
+        """What the service has printed since it started, the last of it and in short.
+
+        Of stack traces only what is in the learner's code, and no dates.
+        """
         lines = self.log_lines("service", LOOK_BACK_LINES)
-        return own_frames(lines, str(self.folder))[-count:]
+        begins = [number for number, each in enumerate(lines) if BEGINS in each]
+        since = lines[begins[-1] :] if begins else lines
+        return [DATE.sub("", each) for each in own_frames(since, str(self.folder))[-count:]]
 
     @staticmethod
     async def _until(condition: Callable[[], object], within_s: float = READY_WITHIN_S) -> bool:

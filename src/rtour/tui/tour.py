@@ -45,6 +45,7 @@ CSS = """
 #watch { width: 45%; border-left: vkey $panel; padding: 0 1; }
 #watch Static { height: auto; margin-bottom: 1; }
 #verdict { height: auto; max-height: 40%; border-top: hkey $panel; padding: 0 1; }
+Pick { align: center middle; }
 #watch:focus { border-left: vkey $accent; }
 #verdict:focus { border-top: hkey $accent; }
 #verdict-text { height: auto; }
@@ -83,10 +84,11 @@ class TourView(View[None, Seen]):
         Binding("h", "hint", "Hint"),
         Binding("s", "solve", "Solve"),
         Binding("n", "step(1)", "Next"),
-        Binding("b", "step(-1)", "Back"),
+        Binding("b", "step(-1)", "Prev"),
         Binding("w", "watch", "Watch"),
         Binding("l", "lessons", "Lessons"),
         Binding("tab", "app.focus_next", "Next panel", show=False),
+        Binding("q", "app.quit", "Leave", show=False),
     ]
 
     class Told(Message):

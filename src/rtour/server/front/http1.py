@@ -247,8 +247,10 @@ class Http1Connection(asyncio.Protocol):
         self._task.add_done_callback(lambda _: arrived.share.give_back())
 
     async def _respond(self, arrived: _Arrived) -> None:
-        reply = await answer(self._shared.app, arrived.request)
-        arrived.share.give_back()
+        try:
+            reply = await answer(self._shared.app, arrived.request)
+        finally:
+            arrived.share.give_back()
         streamed = not isinstance(reply.body, bytes)
         keep_alive = (
             arrived.keep_alive

@@ -40,12 +40,22 @@ class Arena:
         server = [str(rtour_binary()), "server", "--data", str(self.folder / "data")]
         server += ["--ingress-port", str(self._ingress), "--admin-port", str(self._admin)]
         self._run([*server, "--pg-port", "off", *flags], "server.log", env or {})
+        await self._register(self._service)
+
+    async def start_stuck(self) -> None:
+        """A deployment of its own, whose handlers never end."""
+        port = free_port()
+        services = [sys.executable, "-m", "tests.torture.bounds_services", str(port), "stuck"]
+        self._run(services, "stuck.log", {})
+        await self._register(port)
+
+    async def _register(self, port: int) -> None:
         async with httpx.AsyncClient(timeout=60) as client:
-            for url in (f"{self.admin_url}/health", f"http://127.0.0.1:{self._service}/discover"):
+            for url in (f"{self.admin_url}/health", f"http://127.0.0.1:{port}/discover"):
                 await eventually(
                     f"{url} answers", lambda url=url: _answers(client, url), within_s=60
                 )  # type: ignore[misc]
-            body = {"uri": f"http://127.0.0.1:{self._service}"}
+            body = {"uri": f"http://127.0.0.1:{port}"}
             (await client.post(f"{self.admin_url}/deployments", json=body)).raise_for_status()
 
     def _run(self, command: list[str], log: str, env: dict[str, str]) -> None:

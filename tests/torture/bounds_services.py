@@ -1,4 +1,4 @@
-"""Services that are large, slow or many: `python -m tests.torture.bounds_services PORT`."""
+"""Services that are large, slow or many: `python -m tests.torture.bounds_services PORT [stuck]`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import rtour
 from rtour.serde import BytesSerde
 
 BOUNDS = rtour.Service("Bounds")
+STUCK = rtour.Service("Stuck")
 LEDGER = rtour.VirtualObject("Ledger")
 HOUR = timedelta(hours=1)
 MEBIBYTE = 1 << 20
@@ -32,6 +33,12 @@ async def slow(_ctx: rtour.Context) -> str:
     """A fifth of a second of somebody else's time."""
     await asyncio.sleep(0.2)
     return "done"
+
+
+@STUCK.handler()
+async def hang(_ctx: rtour.Context) -> None:
+    """Take a slot, and never give it back."""
+    await asyncio.Event().wait()
 
 
 @BOUNDS.handler()
@@ -63,4 +70,5 @@ async def touch(ctx: rtour.ObjectContext) -> int:
 
 
 if __name__ == "__main__":
-    rtour.serve(rtour.app([BOUNDS, LEDGER]), host="127.0.0.1", port=int(sys.argv[1]))
+    services = [STUCK] if sys.argv[2:] else [BOUNDS, LEDGER]
+    rtour.serve(rtour.app(services), host="127.0.0.1", port=int(sys.argv[1]))

@@ -180,6 +180,6 @@ TARGET = Target(
     "bug of the server, what was stored can be read and shown, and the invocation can be killed.",
     seeds=seeds,
     opened=opened,
-    examples=80,
+    examples=30,
     words=(b"Greeter", b"greet", b"Counter", b"inv_1jQ2jrgLYm057cPGjNoLgUUtxmIyM6QRwV"),
 )

@@ -110,5 +110,5 @@ TARGET = Target(
     opened=opened,
     words=(b'"uri"', b'"arn"', b"null", b"true", b"\\u0000", b"\\ud800", b"1e999", b"next"),
     json_from=1,
-    examples=150,
+    examples=60,
 )

@@ -117,7 +117,7 @@ TARGET = Target(
     promise="Every answer is right, or the damage is told: at the start or by the read.",
     seeds=seeds,
     opened=opened,
-    examples=60,
+    examples=20,
     cpu_s_max=20.0,
     bytes_max=INJURIES_MAX * INJURY.size,
 )

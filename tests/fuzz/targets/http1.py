@@ -35,5 +35,5 @@ TARGET = Target(
     seeds=seeds,
     opened=opened,
     words=doors.WORDS,
-    examples=120,
+    examples=80,
 )

@@ -68,5 +68,5 @@ TARGET = Target(
     seeds=seeds,
     opened=opened,
     words=(b"\x00\x00\x04\x08\x00\x00\x00\x00\x00", b"\x82\x84\x86", b"localhost", b"/Flow/k/run"),
-    examples=120,
+    examples=80,
 )

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from rtour.engine.actions import Accepted, Action, Outcome, Respond, StartAttempt, Verdict
 from rtour.engine.changes import Change
-from rtour.engine.commands import Command, Invoke, Kill, Purge, Signal
+from rtour.engine.commands import Command, Invoke, Kill, Purge, Signal, StoreEntry
 from rtour.engine.model import FromIngress, Target
-from rtour.protocol.messages import Value
-from rtour.server.processor import BATCH_COMMANDS_MAX, Processor
+from rtour.protocol.encoding import encode_payload
+from rtour.protocol.messages import MessageType, Run, Value
+from rtour.server.processor import BATCH_COMMANDS_MAX, LINGER_S, Processor
 from rtour.storage import Recovered
 from rtour.storage.memory import MemoryStorage
 from tests.virtual_time import VirtualClock, run
@@ -179,8 +180,6 @@ def test_settled_waits_for_all_that_was_proposed() -> None:
     """`settled` returns when the last proposed command is durable and dispatched."""
 
     async def main(clock: VirtualClock) -> None:
-        import asyncio
-
         bench = Bench(clock)
         bench.processor.propose(invoke(1))
         waiting = asyncio.get_running_loop().create_task(bench.processor.settled())
@@ -197,8 +196,6 @@ def test_whoever_catches_up_does_not_wait_for_what_comes_later() -> None:
     """Under load, where there is always more to do, it returns all the same."""
 
     async def main(clock: VirtualClock) -> None:
-        import asyncio
-
         bench = Bench(clock)
         loop = asyncio.get_running_loop()
         await bench.processor.caught_up()  # with nothing to wait for
@@ -227,8 +224,6 @@ def test_nobody_waits_for_a_processor_that_failed() -> None:
     """What will never be durable is not waited for, neither before nor after."""
 
     async def main(clock: VirtualClock) -> None:
-        import asyncio
-
         bench = Bench(clock)
         bench.processor.propose(invoke(1))
         waiting = asyncio.get_running_loop().create_task(bench.processor.caught_up())
@@ -245,8 +240,6 @@ def test_whoever_brings_much_waits_for_the_disk() -> None:
     """Room is made by commits alone, for one after the other, and a failure lets all go."""
 
     async def main(clock: VirtualClock) -> None:
-        import asyncio
-
         bench = Bench(clock, unstored_bytes_max=10_000)
 
         async def bring(number: int) -> None:
@@ -317,5 +310,77 @@ def test_it_knows_for_how_long_it_has_been_behind() -> None:
         bench.commit()
         await turn()
         assert bench.processor.behind_s == 0
+
+
+def step(number: int, index: int) -> StoreEntry:
+    """A side effect begins, which nobody waits for."""
+    entry = Run(index)
+    raw = encode_payload(entry)
+    return StoreEntry(
+        f"inv_{number}", 1, index, entry, MessageType.RUN, raw, "dp_1", protocol_version=6
+    )
+
+
+def test_what_nobody_waits_for_goes_with_what_somebody_does() -> None:
+    """That a side effect begins is committed with the next thing that has a consequence."""
+
+    async def main(clock: VirtualClock) -> None:
+        bench = Bench(clock)
+        bench.processor.propose(invoke(1))
+        await turn()
+        bench.commit()
+        bench.processor.propose(step(1, 1))
+        await turn()
+        assert bench.storage.commits == []
+        bench.processor.propose(invoke(2))
+        await turn()
+        assert bench.storage.writes_at_commit == [1, 3]
+        bench.commit()
+        await asyncio.sleep(2 * LINGER_S)
+        assert bench.storage.commits == []
+
+    run(main)
+
+
+def test_what_nobody_waits_for_is_committed_all_the_same() -> None:
+    """Soon, by itself; and whoever wants to see everything durable need not wait so long."""
+
+    async def main(clock: VirtualClock) -> None:
+        bench = Bench(clock)
+        bench.processor.propose(invoke(1))
+        await turn()
+        bench.commit()
+        bench.processor.propose(step(1, 1))
+        await asyncio.sleep(LINGER_S)
+        assert bench.storage.writes_at_commit == [1, 2]
+        bench.commit()
+        for number, wait in ((2, bench.processor.settled), (3, bench.processor.caught_up)):
+            bench.processor.propose(step(1, number))
+            await turn()
+            assert bench.storage.commits == []
+            waiting = asyncio.get_running_loop().create_task(wait())
+            await turn()
+            bench.commit()
+            await waiting
+
+    run(main)
+
+
+def test_what_comes_without_consequence_during_a_commit_lingers_too() -> None:
+    """The commit under way is over; what gathered meanwhile has no one to hurry for."""
+
+    async def main(clock: VirtualClock) -> None:
+        bench = Bench(clock)
+        bench.processor.propose(invoke(1))
+        await turn()
+        bench.processor.propose(invoke(2))
+        await turn()
+        bench.commit()
+        bench.processor.propose(step(1, 1))
+        await turn()
+        bench.commit()
+        assert bench.storage.commits == []
+        await asyncio.sleep(LINGER_S)
+        assert bench.storage.writes_at_commit == [1, 2, 3]
 
     run(main)

@@ -4,6 +4,9 @@
 applied at once against the working view; their changes gather in a batch. While one batch commits
 the next one gathers, so under load a commit carries many commands and alone it carries one: group
 commit without ever waiting for more work. Actions of a batch go out after its commit, in order.
+
+A batch that leads to no action keeps nobody waiting: that a side effect has begun, say, or that a
+one-way invocation ended. It goes with the next batch somebody waits for, or by itself soon after.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from rtour.storage import Recovered, Storage
 log = logging.getLogger("rtour.processor")
 
 BATCH_COMMANDS_MAX = 512  # keeps a burst from holding back the first commit, and the loop
+LINGER_S = 0.005  # at most, of what nobody waits for: a step that ends sooner costs one commit
 UNSTORED_BYTES_MAX = 64 << 20  # of commands that are not durable; whoever brings more waits
 
 
@@ -62,6 +66,7 @@ class Processor:
         self._actions: list[Action] = []
         self._committing: list[Action] | None = None
         self._wrote = False
+        self._lingering: asyncio.TimerHandle | None = None
         self._scheduled = False
         self._failed = False
         self._behind_since: float | None = None
@@ -111,6 +116,7 @@ class Processor:
             return
         barrier: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._barriers.append(barrier)
+        self._linger_no_more()
         await barrier
 
     async def caught_up(self) -> None:
@@ -119,6 +125,7 @@ class Processor:
             return
         caught_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._laggards.append((self._proposed, caught_up))
+        self._linger_no_more()
         await caught_up
 
     async def room(self) -> None:
@@ -146,7 +153,7 @@ class Processor:
         elif self._behind_since is None:
             self._behind_since = asyncio.get_running_loop().time()
         if self._committing is None:
-            self._commit()
+            self._commit_in_time()
 
     @property
     def behind_s(self) -> float:
@@ -180,7 +187,22 @@ class Processor:
             self._actions += decision.actions
             pending += decision.messages
 
+    def _commit_in_time(self) -> None:
+        """Commit at once what somebody waits for, and a little later what nobody does."""
+        if self._actions or not self._wrote or self._laggards or self._barriers:
+            self._commit()
+        elif self._lingering is None:
+            loop = asyncio.get_running_loop()
+            self._lingering = loop.call_later(LINGER_S, self._linger_no_more)
+
+    def _linger_no_more(self) -> None:
+        if self._lingering is not None:
+            self._commit()
+
     def _commit(self) -> None:
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
         actions, self._actions = self._actions, []
         self._sealed, self._sealed_bytes = self._applied, self._applied_bytes
         if self._wrote:
@@ -213,7 +235,7 @@ class Processor:
                 self._scheduled = True
                 asyncio.get_running_loop().call_soon(self._turn)
         elif self._wrote or self._actions:
-            self._commit()
+            self._commit_in_time()
         else:
             self._release()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import shutil
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -73,12 +75,31 @@ async def test_a_commit_larger_than_the_room_finds_more_behind_it(folder: Path) 
     storage.close()
 
 
+async def test_a_log_that_is_long_enough_is_folded_in(folder: Path) -> None:
+    """It stays about so long, whatever is written, and grows only while it cannot start over."""
+    enough = 8 * STEP
+    storage = SqliteStorage(folder, v.replace(SETTINGS, log_enough_bytes=enough))
+    found = await sizes(storage, 1, 300)
+    assert max(found) <= 2 * enough
+    number = 300
+    with contextlib.closing(sqlite3.connect(storage.path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM invocation").fetchone()
+        held = max(found)
+        while held <= 2 * enough:  # as long as somebody reads what was
+            number += 1
+            (held,) = await sizes(storage, number, number)
+    longest = held + 4 * STEP
+    assert max(await sizes(storage, number + 1, number + 300)) <= longest
+    storage.close()
+
+
 @pytest.mark.parametrize("commits", [0, 1, 30])
 async def test_what_was_committed_is_found_before_the_zeros(folder: Path, commits: int) -> None:
     """A killed server leaves its room; the next one reads what is before it, and no more."""
     storage = SqliteStorage(folder, SETTINGS)
     await sizes(storage, 1, commits)
-    LogRoom(Path(f"{storage.path}-wal"), STEP).ensure()
+    LogRoom(Path(f"{storage.path}-wal"), STEP, 1 << 30).ensure()
     left = folder.with_name("left")
     shutil.copytree(folder, left, ignore=shutil.ignore_patterns("*-shm", "lock"))
     storage.close()
@@ -92,6 +113,6 @@ async def test_what_was_committed_is_found_before_the_zeros(folder: Path, commit
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/full is Linux's")
 def test_a_full_disk_is_the_commits_to_tell() -> None:
     """Zeros that find no place are no failure."""
-    room = LogRoom(Path("/dev/full"), STEP)
-    room.ensure()
+    room = LogRoom(Path("/dev/full"), STEP, 1 << 30)
+    assert not room.ensure()
     room.close()

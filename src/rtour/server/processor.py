@@ -189,7 +189,8 @@ class Processor:
 
     def _commit_in_time(self) -> None:
         """Commit at once what somebody waits for, and a little later what nobody does."""
-        if self._actions or not self._wrote or self._laggards or self._barriers:
+        waited_for = self._actions or self._queue or self._laggards or self._barriers
+        if waited_for or not self._wrote:
             self._commit()
         elif self._lingering is None:
             loop = asyncio.get_running_loop()

@@ -4,7 +4,10 @@ A file that grows with a write has to have its new length synced, too, which on 
 system takes a second wait for the disk. So the log is made longer in large steps, with zeros, and
 most commits overwrite: their sync writes their pages and nothing else. SQLite reads a log up to the
 first frame without the salts of the log's header, so zeros behind the last frame mean nothing to
-it; after a checkpoint it starts over at the front, and the room stays.
+it; after a checkpoint it starts over at the front, with other salts, and the room stays.
+
+A log that is long enough had better start over. Until it does (a checkpoint takes its time, and
+waits for whoever reads what it would overwrite) it goes on growing.
 
 Only the thread that commits may call this, between transactions.
 """
@@ -21,35 +24,70 @@ _SALTS_AT = 16  # in the header
 _SALTS_AT_IN_FRAME = 8
 _SALTS_BYTES = 8
 # The longer the log, the longer the steps, up to this many times the first.
-_LONGEST = 16
+_LONGEST = 4
 _SHARE = 4
 
 
 class LogRoom:
-    """Keeps zeros ahead in an existing log, about half of `step_bytes` at least."""
+    """Keeps zeros ahead in an existing log, about half of `step_bytes` at least.
 
-    def __init__(self, path: Path, step_bytes: int) -> None:
+    `enough_bytes` is the length at which the log had better start over.
+    """
+
+    def __init__(self, path: Path, step_bytes: int, enough_bytes: int) -> None:
         self._file = path.open("r+b", buffering=0)
         self._step_bytes = step_bytes
-        self._watched: int | None = None  # where the frame lies that calls for more room
+        self._enough_bytes = enough_bytes
+        self._salts = b""
+        self._watched = 0  # where the frame lies that is written when room becomes scarce
+        self._was_told = False
 
-    def ensure(self) -> None:
-        """Lengthen the log if its room is half used up. The next commit syncs that, too."""
-        if self._watched is None or self._is_reached(self._watched):
-            size = self._file.seek(0, os.SEEK_END)
-            step = min(max(size // _SHARE, self._step_bytes), _LONGEST * self._step_bytes)
-            # A disk too full for zeros may still have room for a commit, whose error counts.
-            with contextlib.suppress(OSError):
-                self._file.write(bytes(step))
-            frames = (size + step // 2 - _HEADER_BYTES) // _FRAME_BYTES
-            self._watched = _HEADER_BYTES + frames * _FRAME_BYTES
+    def ensure(self) -> bool:
+        """Lengthen the log if its room is half used up; the next commit syncs that, too.
 
-    def _is_reached(self, at: int) -> bool:
-        """Is the frame there one of the log's present life, or behind the log's end?"""
-        salts = self._read(at + _SALTS_AT_IN_FRAME)
+        True, and at first no longer, if it is long enough: it is time to fold it in.
+        """
+        salts = self._read(_SALTS_AT)
+        if salts != self._salts:  # it has started over, with all its room
+            self._salts, self._was_told = salts, False
+            size = min(self._size(), self._enough_bytes)
+            self._watch(size - self._step(size) // 2)
+        if not self._is_reached():
+            return False
+        size = self._size()
+        is_enough = size >= self._enough_bytes
+        if is_enough and not self._was_told:
+            self._was_told = True
+            self._watch(size)
+        else:
+            self._lengthen(size)
+        return is_enough
+
+    def _lengthen(self, size: int) -> None:
+        step = self._step(size)
+        # A disk too full for zeros may still have room for a commit, whose error counts.
+        with contextlib.suppress(OSError):
+            self._file.seek(size)
+            self._file.write(bytes(step))
+        self._watch(size + step - step // 2)
+
+    def _step(self, size: int) -> int:
+        return min(max(size // _SHARE, self._step_bytes), _LONGEST * self._step_bytes)
+
+    def _size(self) -> int:
+        return self._file.seek(0, os.SEEK_END)
+
+    def _watch(self, end: int) -> None:
+        """Watch the last frame before `end`."""
+        frames = (end - _HEADER_BYTES) // _FRAME_BYTES
+        self._watched = _HEADER_BYTES + max(0, frames - 1) * _FRAME_BYTES
+
+    def _is_reached(self) -> bool:
+        """Is the watched frame one of the log's present life, or behind the log's end?"""
+        salts = self._read(self._watched + _SALTS_AT_IN_FRAME)
         if len(salts) < _SALTS_BYTES:
             return True
-        return any(salts) and salts == self._read(_SALTS_AT)
+        return any(salts) and salts == self._salts
 
     def _read(self, at: int) -> bytes:
         self._file.seek(at)

@@ -34,6 +34,8 @@ class SqliteSettings(Struct):
     """Written rows after which the write-ahead log is folded into the database file."""
     log_step_bytes: int = 256 * 1024
     """The log is lengthened ahead of its commits by so much, or more if it is long; 0 for never."""
+    log_enough_bytes: int = 16 * 1024 * 1024
+    """A log of this length is folded in, however few rows it holds."""
     check_bytes_max: int = 1 << 20
     """A file up to this size is checked, all of it, before it is used; 3 ms and 4 ms per 100 kB."""
     spare_pages: int = 2_048

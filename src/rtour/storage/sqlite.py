@@ -55,8 +55,8 @@ class SqliteStorage:
         except BaseException:
             self._folder.release()
             raise
-        step = settings.log_step_bytes
-        room = LogRoom(self._folder.log, step) if step else None
+        step, enough = settings.log_step_bytes, settings.log_enough_bytes
+        room = LogRoom(self._folder.log, step, enough) if step else None
         self._writer = Writer(writer, checkpoints, settings, room)
         cache = Cache(settings.cache_items, settings.cache_bytes)
         self._working = WorkingSet(self._reader, cache, sequence)

@@ -118,8 +118,7 @@ class Writer:
             return self._failure
         cursor = self._cursor
         try:
-            if self._room is not None:
-                self._room.ensure()
+            is_long = self._room is not None and self._room.ensure()
             cursor.execute("BEGIN IMMEDIATE")
             for sql, rows in steps:
                 cursor.executemany(sql, rows)
@@ -134,7 +133,8 @@ class Writer:
         took_ms = (time.perf_counter() - started) * 1000
         self._mean_ms += (took_ms - self._mean_ms) * _SHARE
         self._rows += sum(len(rows) for _, rows in steps)
-        if self._rows >= self._settings.checkpoint_rows and not self._checkpointing:
+        is_long = is_long or self._rows >= self._settings.checkpoint_rows
+        if is_long and not self._checkpointing:
             self._rows = 0
             self._checkpointing = True
             self._checkpointer.do(self._checkpoint_beside)

@@ -110,7 +110,7 @@ def growth(session: nox.Session) -> None:
 
 @nox.session
 def costs(session: nox.Session) -> None:
-    """What single parts cost: the disk and the loopback, storage, transport, SDK, command line."""
+    """What single parts cost: the disk and the loopback, storage, transport, SDK, CLI, UI."""
     session.run("python", "-m", "tests.benchmarks.floor")
-    for part in ("storage", "transport", "sdk", "cli"):
+    for part in ("storage", "transport", "sdk", "cli", "ui"):
         session.run("python", "-m", f"tests.benchmarks.bench_{part}")

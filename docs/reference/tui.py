@@ -42,7 +42,9 @@ HEAD = """\
 `rtour ui` opens it on the server in use, `rtour up` starts a server with it. It works with rtour's
 server and with the official one, from 80x24 up, over SSH, with keys or mouse, with colours or
 without (`NO_COLOR=1`). `rtour ui --web` opens the same in a browser, served on loopback to its own
-page alone (`pip install 'rtour[web]'`).
+page alone (`pip install 'rtour[web]'`):
+
+![A journal in the browser: failed attempts on the left, a stack trace on the right](tui-web.webp)
 
 - `?` shows the keys of the place one is at; `ctrl+p` finds everything by name.
 - `c` shows what is on screen as `rtour`, `curl` and SQL; a number copies one.
@@ -66,12 +68,16 @@ the state of the object. The lines above say why it is not finished, in the word
 `enter` on a call follows it, on anything else shows it in full.
 
 With time travel on (`t`), journal and state are shown as they were after the entry under the
-cursor; `j` and `k` step forth and back. Of the state, only names the invocation read or wrote are
-known then.""",
+cursor; `j` and `k` step forth and back, and what came later is pale. Of the state, only names the
+invocation read or wrote are known then.""",
     VIEWS["invocations"]: """\
 The filter takes words and fields: `status:running,failed service:Cart key:Mary handler:add
-deployment:dp_… id:inv_… is:unfinished`; other words are looked for in the target. Only rows
-around the visible ones are read, so that a hundred thousand are as quick as ten.""",
+deployment:dp_… id:inv_… is:unfinished`; other words are looked for in the target. `space` selects,
+and an operation takes all that is selected.
+
+Only rows around the visible ones are read. Over 100,000 invocations the first ones are on screen
+0.6 s after `rtour ui`, the last ones 0.3 s after `G`, and the UI takes 45 MB
+(`python -m tests.benchmarks.bench_ui`, on two cores of a virtual machine).""",
     VIEWS["state"]: """\
 The filter takes `service:`, `key:`, `name:`, `object:Service/key`, and words. Values that change
 while one looks are marked. What is written names the version that was read: if a handler was

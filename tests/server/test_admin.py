@@ -49,7 +49,9 @@ async def test_server_endpoints(rooms: Rooms) -> None:
     }
     response = await rooms.admin.get("/")
     assert (response.status_code, response.headers["location"]) == (308, "/ui/")
-    assert (await rooms.admin.get("/ui/")).status_code == 200
+    page = await rooms.admin.get("/ui/")
+    assert page.status_code == 200
+    assert "`rtour ui --web`" in page.text
 
 
 @pytest.mark.parametrize(

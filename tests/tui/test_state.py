@@ -111,7 +111,7 @@ async def test_all_of_an_object_is_cleared_if_it_is_still_what_was_shown(
     server.insert("state", {**row, "value": b'"m"'.hex()})
     await seat.press("3")
     text = await seat.press("X")
-    assert "Clear all 2 values of CartObject/Mary?" in text
+    assert "Clear all state of CartObject/Mary, 2 values?" in text
     assert 'tickets = ["seat2B"]' in text
     assert "rtour kv clear CartObject/Mary" in text
     await seat.press("enter")

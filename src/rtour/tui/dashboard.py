@@ -22,6 +22,7 @@ from rtour.tui.workspace import Workspace
 STEPS = "▁▂▃▄▅▆▇█"
 KEPT = 120
 NAME = 26
+LONGEST_BAR = 100
 SQL = "SELECT status, COUNT(1) AS n FROM sys_invocation GROUP BY status"
 
 
@@ -109,7 +110,7 @@ def _bars(counts: Sequence[tuple[str, int]], width: int, tone: Tone) -> list[Tex
 
 
 def _bar(name: str, count: int, most: int, width: int, tone: Tone) -> Text:
-    room = width - NAME - 10
+    room = min(LONGEST_BAR, width - NAME - 10)
     bar = "█" * max(1, round(count / most * room))
     return line(f" {cut(name, NAME):<{NAME}} {count:>7} ", Piece(bar, tone))
 

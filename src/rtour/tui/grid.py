@@ -255,7 +255,7 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         row = self._at(position)
         if row is None:
             return Strip([Segment("  ·".ljust(width), self.rich_style + Style(dim=True))])
-        return self._strip(row, self._style(position, row), width)
+        return self._strip(row, self._style(position, row), width, plain=position == self.cursor)
 
     def _message(self, number: int, width: int) -> str:
         lines = wrap(self.empty, max(10, width - 4))
@@ -273,7 +273,7 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
             style += Style(reverse=self.app.no_color, bold=True)
         return style
 
-    def _strip(self, row: Row, style: Style, width: int) -> Strip:
+    def _strip(self, row: Row, style: Style, width: int, *, plain: bool = False) -> Strip:
         mark = "▌" if row.key in self.selected else " "
         segments = [Segment(mark, style)]
         for column, cell, wide in zip(self._columns, row.cells, self._fit(width), strict=False):
@@ -283,7 +283,9 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
             # A cell is a character or more; what cannot be seen need not be escaped.
             text = cut(shown(piece.text[: 4 * wide + 4]), wide)
             text = text.rjust(wide) if column.right else set_cell_size(text, wide)
-            segments.append(Segment(text, style + Style.parse(STYLES[piece.tone])))
+            # On the colour of the cursor no other colour is easy to read.
+            tone = "" if plain and self.has_focus else STYLES[piece.tone]
+            segments.append(Segment(text, style + Style.parse(tone)))
             segments.append(Segment(" " * GAP, style))
         return Strip(segments).adjust_cell_length(width, style).crop(0, width)
 

@@ -248,7 +248,7 @@ class StateView(View[Plan, Seen]):
             self.post_message(self.Done(str(error), failed=True))
             return
         cleared = {each: value for each, value in before.items() if name in (None, each)}
-        question = f"Clear all {plural(len(cleared), 'value')} of {place}?"
+        question = f"Clear all state of {place}, {plural(len(cleared), 'value')}?"
         if name is not None:
             question = f"Clear this value of {place}?"
         lines = [f"{each} = {payload(value)}" for each, value in cleared.items()]

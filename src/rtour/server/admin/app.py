@@ -54,7 +54,10 @@ _FEATURES: Final = dict.fromkeys(
     ),
     False,
 )
-_NO_UI: Final = "rtour's user interface is in the terminal: run `rtour tui`\n"
+_NO_UI: Final = (
+    "rtour's user interface is in the terminal: run `rtour ui`.\n"
+    "For the same in a browser, run `rtour ui --web`, and open http://127.0.0.1:8000\n"
+)
 
 
 class About(msgspec.Struct, frozen=True):

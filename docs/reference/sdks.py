@@ -39,6 +39,7 @@ TITLES = {
     "go": "Go, `github.com/restatedev/sdk-go`",
     "rust": "Rust, `restate-sdk`",
     "java": "Java, `dev.restate:sdk-java-http`",
+    "java-http1": "the same over HTTP/1.1",
 }
 MODES = {"BidiStream": "both ways at once", "RequestResponse": "request, then response"}
 
@@ -66,6 +67,7 @@ def page() -> str:
     left_out = [
         f"| {TITLES[setup]} | `{scenario}` | {why} |"
         for setup, scenarios in UNPLAYABLE.items()
+        if not setup.endswith("-http1")
         for scenario, why in scenarios.items()
     ]
     table = HEAD + "\n".join(_rows()) + "\n"

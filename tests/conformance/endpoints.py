@@ -19,10 +19,18 @@ from tests.conformance.processes import Child, free_port
 from tests.conformance.toolchains import TOOLCHAINS
 from tests.conformance.waiting import eventually
 
-# An SDK and how it is spoken to. Over HTTP/1.1 the Python SDK works in request-response mode, where
-# every wait is a suspension and a replay.
-Setup = Literal["python", "typescript", "python-http1", "go", "rust", "java"]
-SETUPS: tuple[Setup, ...] = ("python", "typescript", "python-http1", "go", "rust", "java")
+# An SDK and how it is spoken to. Over HTTP/1.1 an SDK works in request-response mode, where every
+# wait is a suspension and a replay. Java has a state machine of its own, the others share one.
+Setup = Literal["python", "typescript", "python-http1", "go", "rust", "java", "java-http1"]
+SETUPS: tuple[Setup, ...] = (
+    "python",
+    "typescript",
+    "python-http1",
+    "go",
+    "rust",
+    "java",
+    "java-http1",
+)
 # Those whose endpoints also play the theatre of `test_tickets`.
 THEATRES: tuple[Setup, ...] = ("python", "typescript", "python-http1")
 # A JVM takes its time on a busy machine.
@@ -76,7 +84,7 @@ class Endpoint:
     @property
     def registration(self) -> dict[str, Any]:
         """The body that registers it."""
-        return {"uri": self.uri, "use_http_11": self.setup == "python-http1"}
+        return {"uri": self.uri, "use_http_11": self.setup.endswith("-http1")}
 
     @property
     def uri(self) -> str:

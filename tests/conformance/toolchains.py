@@ -114,4 +114,4 @@ JAVA = Toolchain(
     ],
 )
 
-TOOLCHAINS = {each.name: each for each in (GO, RUST, JAVA)}
+TOOLCHAINS = {"go": GO, "rust": RUST, "java": JAVA, "java-http1": JAVA}

@@ -27,6 +27,8 @@ _SALTS_BYTES = 8
 _LONGEST = 4
 _SHARE = 4
 
+IS_POSSIBLE = hasattr(os, "pread")  # not on Windows
+
 
 class LogRoom:
     """Keeps zeros ahead in an existing log, about half of `step_bytes` at least.
@@ -35,7 +37,7 @@ class LogRoom:
     """
 
     def __init__(self, path: Path, step_bytes: int, enough_bytes: int) -> None:
-        self._file = path.open("r+b", buffering=0)
+        self._file = os.open(path, os.O_RDWR)
         self._step_bytes = step_bytes
         self._enough_bytes = enough_bytes
         self._salts = b""
@@ -67,15 +69,14 @@ class LogRoom:
         step = self._step(size)
         # A disk too full for zeros may still have room for a commit, whose error counts.
         with contextlib.suppress(OSError):
-            self._file.seek(size)
-            self._file.write(bytes(step))
+            os.pwrite(self._file, bytes(step), size)
         self._watch(size + step - step // 2)
 
     def _step(self, size: int) -> int:
         return min(max(size // _SHARE, self._step_bytes), _LONGEST * self._step_bytes)
 
     def _size(self) -> int:
-        return self._file.seek(0, os.SEEK_END)
+        return os.fstat(self._file).st_size
 
     def _watch(self, end: int) -> None:
         """Watch the last frame before `end`."""
@@ -90,8 +91,7 @@ class LogRoom:
         return any(salts) and salts == self._salts
 
     def _read(self, at: int) -> bytes:
-        self._file.seek(at)
-        return self._file.read(_SALTS_BYTES) or b""
+        return os.pread(self._file, _SALTS_BYTES, at)
 
     def close(self) -> None:
-        self._file.close()
+        os.close(self._file)

@@ -21,7 +21,7 @@ from rtour.storage import Recovered
 from rtour.storage.cache import Cache
 from rtour.storage.failures import READ_ERRORS, WriteFailedError, explained
 from rtour.storage.folder import Folder
-from rtour.storage.log_room import LogRoom
+from rtour.storage.log_room import IS_POSSIBLE, LogRoom
 from rtour.storage.opening import connect, open_database
 from rtour.storage.reader import Reader
 from rtour.storage.settings import SqliteSettings
@@ -56,7 +56,7 @@ class SqliteStorage:
             self._folder.release()
             raise
         step, enough = settings.log_step_bytes, settings.log_enough_bytes
-        room = LogRoom(self._folder.log, step, enough) if step else None
+        room = LogRoom(self._folder.log, step, enough) if step and IS_POSSIBLE else None
         self._writer = Writer(writer, checkpoints, settings, room)
         cache = Cache(settings.cache_items, settings.cache_bytes)
         self._working = WorkingSet(self._reader, cache, sequence)

@@ -145,12 +145,15 @@ def test_other_terminals_are_told_where_everything_is(
     """Ports that are not the usual ones, and a program that is not on the path."""
     here = Path(sys.executable).parent
     monkeypatch.setenv("PATH", str(here))
-    assert guide.theatre.exports() == ""
+    assert guide.theatre.exports() == []
     guide.theatre.ports = (8081, 9071, 9081)
-    urls = "RTOUR_ADMIN_URL=http://127.0.0.1:9071 RTOUR_INGRESS_URL=http://127.0.0.1:8081"
-    assert guide.theatre.exports() == f"export {urls}"
+    urls = [
+        "export RTOUR_ADMIN_URL=http://127.0.0.1:9071",
+        "export RTOUR_INGRESS_URL=http://127.0.0.1:8081",
+    ]
+    assert guide.theatre.exports() == urls
     monkeypatch.setenv("PATH", "/nowhere")
-    assert guide.theatre.exports() == f'export PATH="{here}:$PATH" {urls}'
+    assert guide.theatre.exports() == [f'export PATH="{here}:$PATH"', *urls]
 
 
 async def test_what_a_killed_tour_left_is_ended(guide: Guide) -> None:

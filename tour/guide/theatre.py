@@ -97,7 +97,7 @@ class Theatre:
             "CURL_HOME": str(self.state),  # see `open`
         }
 
-    def exports(self) -> str:
+    def exports(self) -> list[str]:
         """What to type first in another terminal, so that the lessons' commands work there."""
         words = []
         here = Path(sys.executable).parent
@@ -106,7 +106,7 @@ class Theatre:
         if self.ports[:2] != USUAL_PORTS[:2]:
             words.append(f"RTOUR_ADMIN_URL={self.connection.admin_url}")
             words.append(f"RTOUR_INGRESS_URL={self.connection.ingress_url}")
-        return f"export {' '.join(words)}" if words else ""
+        return [f"export {word}" for word in words]
 
     # --- opening and closing -----------------------------------------------------------------
 

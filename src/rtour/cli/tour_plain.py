@@ -89,7 +89,7 @@ class Conversation:
             "Enter checks what you did, ? tells what else there is.\n"
         )
         if exports := self._guide.theatre.exports():
-            self._say(f"In other terminals, first:\n  {exports}\n")
+            self._say("\n  ".join(["In other terminals, first:", *exports]) + "\n")
         self._show()
         while True:
             self._session.write(f"[{self._where()}] > ")

@@ -186,7 +186,8 @@ class TourView(View[None, Seen]):
 
     def equivalents(self) -> Equivalents:
         """The lesson's own commands, to be copied, and how to check it from the command line."""
-        todo = self._guide.commands(self._lesson)
+        exports = "; ".join(self._guide.theatre.exports())
+        todo = [*([exports] if exports else []), *self._guide.commands(self._lesson)]
         return Equivalents(rtour=(*todo, rtour("tour", "check", self._lesson.slug)))
 
     # --- the learner's keys ------------------------------------------------------------------
@@ -284,7 +285,7 @@ class TourView(View[None, Seen]):
         number, count = self._guide.number(self._lesson), len(self._guide.lessons)
         lines = [f"Lesson {number} of {count}. Your files: {self._guide.folder / 'app'}"]
         if exports := self._guide.theatre.exports():
-            lines.append(f"In other terminals, first: {exports}")
+            lines += ["In other terminals, first (c copies):", *exports]
         lines.append("Enter checks what you did.")
         self._say([Piece(each, "quiet") for each in lines])
 

@@ -88,7 +88,7 @@ MEANING = {
     "shutdown_timeout": "how long running requests and attempts may take to end on a stop",
     "message_bytes_max": "largest request body, and message of a service",
     "eager_state_bytes_max": "most state sent with an attempt; the rest is asked for",
-    "concurrent_attempts": "attempts that run at once; more wait as `ready`",
+    "concurrent_attempts": "attempts of a deployment that run at once; more wait as `ready`",
     "pending_requests": "requests that wait for an answer at once; more get a 429",
 }
 

@@ -14,7 +14,7 @@ from rtour.client import Client, Connection
 from rtour.tui.workspace import Workspace
 from tests.cli.fake_server import INGRESS, FakeServer
 from tests.conformance.servers import Server
-from tests.tui.seat import LOCAL, Seat, seated
+from tests.tui.seat import LOCAL, LONGEST_S, Seat, seated
 
 SOON_S = 0.001
 
@@ -31,7 +31,7 @@ async def live(server: FakeServer, tmp_path: Path) -> AsyncIterator[Seat]:
 
 async def seen(seat: Seat, word: str) -> None:
     """Waits, without a key, until a word is on screen."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LONGEST_S):
         while word not in seat.text:
             await seat.pilot.pause()
 
@@ -61,7 +61,7 @@ async def test_a_place_one_has_left_stops_reading(server: FakeServer, live: Seat
     await live.press("2")
     await seen(live, "CartObject")
     server.requests.clear()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LONGEST_S):
         while len(server.sent("GET", "/services")) < 3:
             await live.pilot.pause()
     assert not [each for each in server.requests if each.url.path == "/query"]

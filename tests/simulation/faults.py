@@ -61,7 +61,7 @@ _OFTEN = {
     "crash_between_actions": 0.02,
     "crash_any_time_s": 3.0,
     "crash_in_checkpoint": 0.3,
-    "crash_when_driven": 0.2,
+    "crash_when_driven": 0.1,
     "commit_fails": 0.01,
     "slow_commit": 0.05,
     "doubled_command": 0.15,
@@ -81,7 +81,7 @@ _OFTEN = {
     "lost_reply": 0.1,
     "doubled_call": 0.1,
     "clock_jump_s": 10.0,
-    "driving_s": 1.0,
+    "driving_s": 0.4,
     "meddling_s": 2.0,
 }
 

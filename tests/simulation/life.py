@@ -85,7 +85,7 @@ def settings(random: Random) -> Settings:
         cleanup_interval_ms=CLEANUP_MS,
         disable_eager_state=random.random() < 0.2,
         protocol_v7=random.random() < 0.3,
-        dev_clock=random.random() < 0.4,
+        dev_clock=random.random() < 0.6,
         limits=Limits(
             concurrent_attempts=random.choice((1000, 1000, 5)),
             pending_requests=random.choice((1000, 1000, 4)),

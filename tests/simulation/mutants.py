@@ -23,7 +23,7 @@ from tests.simulation.plant import Mutant
 from tests.simulation.planted import MUTANTS
 from tests.simulation.world import simulate
 
-SEEDS = 60
+SEEDS = 100
 
 
 @contextlib.contextmanager

@@ -166,7 +166,7 @@ class World:
         life.begin()
         self.life = life
         if life.time is not None and life.time.clock.now_ms() < self.disk.durable.at:
-            self.fail(f"no life begins before the last record, which is of {self.disk.durable.at}")
+            self.fail(f"no life begins before its last record: {self.disk.durable.at}")
         self._driver.restarted(life)
 
     def _kill_process(self, uri: str) -> None:

@@ -79,7 +79,7 @@ class Bench:
         server = self._place.server
         env = {"RESTATE_ADMIN_URL": server.admin_url, "RESTATE_INGRESS_URL": server.ingress_url}
         env |= {"HOME": str(server.folder), "XDG_STATE_HOME": str(server.folder / "state")}
-        return Terminal([sys.executable, "-m", "rtour.cli", "ui"], SIZE, env)
+        return Terminal([sys.executable, "-m", "rtour", "ui"], SIZE, env)
 
     def _scroll(self, terminal: Terminal, ids: list[bytes], rounds: int) -> None:
         down, ends = [], []

@@ -204,7 +204,7 @@ def test_awakeables(terminal: RealTerminal) -> None:
 def test_watching_goes_on_until_ctrl_c(terminal: RealTerminal) -> None:
     """What is watched is shown, and being told to end is no failure."""
     identity = terminal.sent("Greeter/nap", "600")
-    command = [sys.executable, "-m", "rtour.cli", "invocations", "watch", identity]
+    command = [sys.executable, "-m", "rtour", "invocations", "watch", identity]
     env = {**os.environ, "RESTATE_ADMIN_URL": terminal.site.server.admin_url}
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as watching:
         assert watching.stdout is not None

@@ -29,7 +29,7 @@ CTRL_C = b"\x03"
 AT_THE_TERMINAL = """
 import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.executable, [sys.executable, "-m", "rtour.cli", *sys.argv[1:]])
+os.execv(sys.executable, [sys.executable, "-m", "rtour", *sys.argv[1:]])
 """
 VERSION = {"version": "1.7.12", "min_admin_api_version": 2, "max_admin_api_version": 4}
 

@@ -112,7 +112,7 @@ async def run(server: Server, *words: str, **env: str) -> tuple[int, str]:
 
 async def test_our_command_line(server: Server) -> None:
     """By the official variable, and by the server's own; the ingress has its own, too."""
-    rtour_ = (sys.executable, "-m", "rtour.cli")
+    rtour_ = (sys.executable, "-m", "rtour")
     for variable in ("RESTATE_AUTH_TOKEN", "RTOUR_AUTH_TOKEN", "RTOUR_ADMIN_TOKEN"):
         code, said = await run(server, *rtour_, "deployments", "list", **{variable: ADMIN})
         assert code == 0, said

@@ -78,7 +78,7 @@ async def user(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 def serving(sdk: str, folder: Path, app: str, port: int) -> list[str]:
     """The command that serves an app; for the official SDK only the imports are changed."""
     if sdk == "rtour":
-        return [sys.executable, "-m", "rtour.cli", "serve", app, "--port", str(port)]
+        return [sys.executable, "-m", "rtour", "serve", app, "--port", str(port)]
     for file in folder.rglob("*.py"):
         file.write_text(re.sub(r"\brtour\b", "restate", file.read_text()))
     return [sys.executable, "-m", "hypercorn", app, "-w", "0", "-b", f"127.0.0.1:{port}"]

@@ -51,7 +51,7 @@ async def served(admin_url: str, ingress_url: str) -> AsyncIterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     env = os.environ | {"RESTATE_ADMIN_URL": admin_url, "RESTATE_INGRESS_URL": ingress_url}
-    words = ["-m", "rtour.cli", "ui", "--web", "--port", str(port)]
+    words = ["-m", "rtour", "ui", "--web", "--port", str(port)]
     process = await asyncio.create_subprocess_exec(
         sys.executable, *words, env=env, stderr=asyncio.subprocess.PIPE
     )

@@ -57,4 +57,4 @@ def test_a_page_runs_the_ui_on_the_same_server(
     terminal.run("ui", "--web", "--port", "8123")
     command, port = served[0]
     assert port == 8123
-    assert command.startswith(f"{sys.executable} -m rtour.cli ui --admin-url http://admin.test")
+    assert command.startswith(f"{sys.executable} -m rtour ui --admin-url http://admin.test")

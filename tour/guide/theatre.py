@@ -35,7 +35,7 @@ DATE = re.compile(r"^\d{4}-\d\d-\d\d (?=\d\d:\d\d)")
 # Nobody wants to wait a minute for a retry while learning what retries are.
 SERVER_ENV = {"RTOUR_RETRY_INITIAL_INTERVAL": "200ms", "RTOUR_RETRY_MAX_INTERVAL": "2s"}
 HOST = "127.0.0.1"
-RTOUR = (sys.executable, "-m", "rtour.cli")
+RTOUR = (sys.executable, "-m", "rtour")
 
 
 class TheatreError(Exception):
@@ -360,7 +360,7 @@ def _alive(pid: int) -> bool:
 def _is_ours(pid: int) -> bool:
     """Whether a process is one of rtour's; numbers are used again. Only Linux tells."""
     try:
-        return b"rtour.cli" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"\0-m\0rtour\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
 

@@ -56,7 +56,7 @@ def _serve(session: Session, port: int) -> None:
     }
     os.environ.update({name: value for name, value in given.items() if value})
     urls = ["--admin-url", connection.admin_url, "--ingress-url", connection.ingress_url]
-    serve(shlex.join([sys.executable, "-m", "rtour.cli", "ui", *urls]), port)
+    serve(shlex.join([sys.executable, "-m", "rtour", "ui", *urls]), port)
 
 
 def _room(module: str, extra: str) -> Any:

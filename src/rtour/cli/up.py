@@ -92,7 +92,7 @@ def _server(session: Session, server: OwnServer, flags: dict[str, str]) -> Itera
     make_private(log)
     with log.open("wb") as output:
         child = subprocess.Popen(  # noqa: S603 - this very program
-            [sys.executable, "-m", "rtour.cli", "server", *words],
+            [sys.executable, "-m", "rtour", "server", *words],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

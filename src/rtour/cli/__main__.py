@@ -1,5 +1,0 @@
-"""`python -m rtour.cli`."""
-
-from rtour.cli import main
-
-main()

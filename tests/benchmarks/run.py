@@ -163,7 +163,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--only", default="", help="cells whose name contains this")
+    parser.add_argument("--only", nargs="*", help="cells whose name contains one of these")
     parser.add_argument("--connections", type=int, nargs="*", help="instead of the cells' own")
     parser.add_argument("--setups", nargs="*", choices=[*SETUPS], default=[*DEFAULT])
     parser.add_argument("--without-peers", action="store_true")

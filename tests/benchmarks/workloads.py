@@ -97,11 +97,12 @@ class Cell(msgspec.Struct, frozen=True):
         return f"{self.workload.name}, {self.connections} conn."
 
 
-def cells(only: str, connections: list[int] | None) -> list[Cell]:
-    """Those whose name contains `only`, at the given numbers of connections or at their own."""
+def cells(only: list[str] | None, connections: list[int] | None) -> list[Cell]:
+    """Those whose name contains one of `only`, at the given numbers of connections or their own."""
     return [
         cell
         for workload in WORKLOADS
         for number in connections or workload.connections
-        if only in (cell := Cell(workload, number)).name
+        for cell in [Cell(workload, number)]
+        if only is None or any(part in cell.name for part in only)
     ]

@@ -45,6 +45,8 @@ class Report(msgspec.Struct, frozen=True):
     served_p50_ms: float
     served_p99_ms: float
     refused_p99_ms: float
+    drained_s: float
+    """From the last request to the last answer."""
 
 
 class Crowd:
@@ -79,11 +81,12 @@ class Crowd:
                 wanted = int(elapsed * rate) - self._offered
             self._ask(wanted)
             await asyncio.sleep(TICK_S)
+        stopped = perf_counter()
         async with asyncio.timeout(PATIENCE_S):
             while self._open > 0:
                 self._ask(0)
                 await asyncio.sleep(TICK_S)
-        return self._report()
+        return self._report(perf_counter() - stopped)
 
     def _ask(self, count: int) -> None:
         now = perf_counter()
@@ -126,7 +129,7 @@ class Crowd:
         else:
             self._idle.append(connection)
 
-    def _report(self) -> Report:
+    def _report(self, drained_s: float) -> Report:
         served, refused = (sorted(self._times.get(status, [0.0])) for status in (200, 429))
         return Report(
             offered=self._offered,
@@ -137,6 +140,7 @@ class Crowd:
             served_p50_ms=round(served[len(served) // 2], 1),
             served_p99_ms=round(served[len(served) * 99 // 100], 1),
             refused_p99_ms=round(refused[len(refused) * 99 // 100], 1),
+            drained_s=round(drained_s, 1),
         )
 
 

@@ -46,6 +46,7 @@ CRASHES_MAX = 40
 CLIENTS = 4
 ERRANDS = 6
 TRACE_SHOWN = 60
+TRACE_MAX = 20_000  # twenty times what a busy world needs: time may leap, and work go in circles
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -124,6 +125,8 @@ class World:
 
     def note(self, event: str) -> None:
         self.trace.append(f"{self._loop.time():.4f} {event}")
+        if len(self.trace) == TRACE_MAX:
+            self.fail("all work ends: this one goes in circles")
 
     def fail(self, what: str) -> None:
         self.note(f"WRONG: {what}")

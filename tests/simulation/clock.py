@@ -36,7 +36,8 @@ class Shown:
 
     `latest` is the highest, `driven_at` the instant of the loop at which it was last driven. After
     a machine's clock was set back, a life keeps to the records that it finds: what was shown since
-    is written nowhere.
+    is written nowhere. And a clock that stood still while its machine was set back may go back when
+    it is let go: how it goes on was stored before it did.
     """
 
     def __init__(self, machine: WallClock, fail: Callable[[str], None]) -> None:
@@ -44,6 +45,7 @@ class Shown:
         self._machine = machine
         self._fail = fail
         self._floor = 0
+        self._set_back_ms = 0  # since it was last driven
         self.latest = 0
         self.now = 0
         self.driven_at = -1.0
@@ -61,8 +63,16 @@ class Shown:
         if self._machine.jumps:
             self._floor = min(self._floor, last_record_at)
 
+    def driven(self, *, stood_still: bool) -> None:
+        """Its state is another one from now on."""
+        self.driven_at = asyncio.get_running_loop().time()
+        if stood_still:
+            self._floor -= self._set_back_ms
+        self._set_back_ms = 0
+
     def _machine_jumped(self, by_ms: int) -> None:
         self._floor += min(by_ms, 0)
+        self._set_back_ms -= min(by_ms, 0)
 
 
 class ServerClock(SkippingClock):
@@ -91,8 +101,9 @@ class ServerClock(SkippingClock):
         machine_ms = self.machine.now_ms()
         if state.shows(machine_ms) > self._state.shows(machine_ms):
             self.on_leap(state)
+        if not self._is_dead():
+            self._shown.driven(stood_still=self._state.frozen_at is not None)
         self._state = state
-        self._shown.driven_at = asyncio.get_running_loop().time()
 
 
 class PlainClock:

@@ -101,6 +101,7 @@ class Life(Server):
         self, host: Host, storage: Mortal, transport: Transport, settings: Settings, random: Random
     ) -> None:
         super().__init__(settings, clock=host.clock, random=random, transport=transport)
+        self.dead = False
         clock = ServerClock if settings.dev_clock else PlainClock
         self._clock = clock(host.clock, host.shown, lambda: self.dead)
         if isinstance(self._clock, ServerClock):
@@ -108,7 +109,6 @@ class Life(Server):
         self._host = host
         self._mortal = storage
         self.storage = storage  # type: ignore[assignment]
-        self.dead = False
         self._callers: dict[asyncio.Task[Reply], None] = {}
         # In some lives the disk sets the pace of everything.
         self._unstored_bytes_max = random.choice((64 << 20, 64 << 20, 500))

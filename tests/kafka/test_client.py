@@ -185,7 +185,8 @@ async def test_brokers_that_cannot_be_reached_are_complained_of(group: Group) ->
 
 async def test_a_complaint_ends_when_the_brokers_answer(cluster: Cluster, group: Group) -> None:
     """Although no record comes that would show it."""
-    client = group.client()
+    cluster.put(b"before")  # so that there is a topic, whichever test runs first
+    client = group.client(auto_offset_reset="latest")
     error = KafkaError(KafkaError._AUTHENTICATION, "no such user")
     client._complained(error)
     client._complained(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))

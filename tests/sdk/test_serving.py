@@ -243,6 +243,8 @@ async def test_a_reset_stream_leaves_the_others_alone(port: int) -> None:
     client.http.reset_stream(killed)
     other = client.invoke("greet", OPENING)
     await client.until(lambda: m.End() in frames(client.bodies[other]))
+    assert frames(client.bodies[other])[0] == m.Output(m.Value(b'"Hello Ada"'))
+    assert client.bodies[killed] == b""
     client.close()
 
 
@@ -302,6 +304,7 @@ async def test_stopping_does_not_wait_for_ever() -> None:
     await client.until(lambda: stream in client.begun)
     await asyncio.wait_for(listener.stop(grace_s=0.01), 5)
     await client.until(lambda: stream in client.closed)
+    assert client.closed[stream] != 0, "a reset, not an end"
     client.close()
 
 
@@ -365,6 +368,7 @@ async def test_reload_starts_anew_when_the_code_changes(tmp_path: Path) -> None:
         changed = SCRIPT.format(version=2, options="reload=True")
         await asyncio.to_thread(script.write_text, changed)
         await served(port, "S2")
+        assert child.returncode is None, "by the same process"
     finally:
         child.kill()
         await child.wait()

@@ -29,7 +29,9 @@ def bearer(secret: Secret) -> dict[str, str]:
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.7.7.7"])
 def test_loopback_needs_no_token(host: str) -> None:
     """The defaults work as they are."""
-    Access.of(replace(SETTINGS, host=host))
+    access = Access.of(replace(SETTINGS, host=host))
+    assert not access.admin_tokens
+    assert not access.ingress_tokens
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,11 @@ def damage(settings: Settings) -> None:
     connection.close()
 
 
+def check_of(server: Server) -> asyncio.Task[None]:
+    (check,) = (task for task in server._tasks._tasks if task.get_name().startswith("check"))
+    return check
+
+
 async def test_damage_found_beside_the_server_stops_it(settings: Settings) -> None:
     """The server starts, and ends with words that say which row it is."""
     damage(settings)
@@ -65,8 +70,7 @@ async def test_a_sound_file_is_said_to_be_sound(
     """The check ends with a line in the log, and the server goes on."""
     caplog.set_level("INFO", "rtour.storage")
     async with Server(settings) as server, asyncio.timeout(30):
-        (check,) = (task for task in server._tasks._tasks if task.get_name().startswith("check"))
-        await check
+        await check_of(server)
         assert "is sound: checked in" in caplog.text
         assert not server.stop_requested.is_set()
 
@@ -74,8 +78,9 @@ async def test_a_sound_file_is_said_to_be_sound(
 async def test_a_check_ends_with_its_server(settings: Settings) -> None:
     """Whoever stops the server does not wait for it."""
     async with asyncio.timeout(30):
-        async with Server(settings):
-            pass
+        async with Server(settings) as server:
+            check = check_of(server)
+    assert check.cancelled()
 
 
 async def test_first_means_before_the_server(settings: Settings) -> None:

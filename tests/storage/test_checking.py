@@ -161,7 +161,9 @@ def _recovered(folder: Path) -> None:
 def test_indexes_that_others_add_are_theirs(folder: Path) -> None:
     """Who looks into the file may help himself."""
     changed(folder, "CREATE INDEX mine ON invocation (target_handler)")
-    SqliteStorage(folder).close()
+    storage = SqliteStorage(folder)
+    assert storage.recover().last_sequence > 0
+    storage.close()
 
 
 def test_an_emptied_file_beside_its_log_is_refused(tmp_path: Path) -> None:

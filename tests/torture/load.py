@@ -15,6 +15,7 @@ COUNTERS = 16
 PATIENCE_S = 10.0
 ALARM_MS = 300
 AGAIN_S = 0.1
+ANSWERED_S = 60.0
 
 
 class Ack(msgspec.Struct, frozen=True):
@@ -43,6 +44,7 @@ class Load:
         self._port = port
         self.connections = connections
         self._stopping = False
+        self._acknowledged = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -53,6 +55,13 @@ class Load:
     def be_patient(self) -> None:
         """From the next request on."""
         self._patience_s = PATIENCE_S
+
+    async def answered(self, count: int) -> None:
+        """Waits until so many counts, of all that were ever begun, are acknowledged."""
+        async with asyncio.timeout(ANSWERED_S):
+            while len(self.acks) < count:
+                self._acknowledged.clear()
+                await self._acknowledged.wait()
 
     async def finish(self) -> None:
         """Begin nothing new, and wait until all that was begun is answered."""
@@ -68,6 +77,7 @@ class Load:
             op = f"{connection}-{turn}"
             answer = await self._insist(client, f"/Counter/{counter}/add", op, op)
             self.acks.append(Ack(op, counter, answer["value"], answer["effect"]))
+            self._acknowledged.set()
         client.close()
 
     async def _alarms(self, connection: int) -> None:

@@ -28,7 +28,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list
         await victim.register()
         load = Load(victim.ingress_port, connections=16)
         load.start()
-        await asyncio.sleep(1)
+        await load.answered(200)
         await load.finish()
         victim.stop()
         return victim.database, victim.effects, load.acks

@@ -6,7 +6,6 @@ that fails ends the server: it says why, exits with 1, and its next life goes on
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from rtour.cli.diagnostics import ExitCode
-from tests.conformance.waiting import eventually
 from tests.torture.load import Load
 from tests.torture.verdict import verdict
 from tests.torture.victim import DiskFaults, Victim
@@ -23,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 TMPFS_MB = 3
 SLOW_MS = 30
-LOADED_S = 3.0
+LOADED = 500  # counts: for a disk of 30 ms a sync a few seconds
 ENDING = (
     "CRITICAL A commit failed, nothing after it would be durable: stopping.",
     "Nothing was acknowledged that is not stored.",
@@ -59,13 +57,13 @@ async def test_a_failing_disk_ends_the_server(
     await victim.register()
     load = Load(victim.ingress_port)
     load.start()
-    await _answered(load, 50)
+    await load.answered(50)
     faults.begin()
     assert await victim.ended() == ExitCode.FAILED
     ended_for(victim, reason)
     before = len(load.acks)
     await victim.start()
-    await _answered(load, before + 50)
+    await load.answered(before + 50)
     assert await verdict(victim, load) == []
     assert load.lost_connections
     assert set(load.refusals) <= {503}, "nobody was told anything else"
@@ -79,9 +77,9 @@ async def test_a_database_without_room_costs_nothing_yet(
     await victim.register()
     load = Load(victim.ingress_port)
     load.start()
-    await _answered(load, 50)
+    await load.answered(50)
     faults.begin()
-    await asyncio.sleep(LOADED_S)
+    await load.answered(len(load.acks) + LOADED)
     assert await verdict(victim, load) == []
     assert (load.lost_connections, dict(load.refusals)) == (0, {})
 
@@ -92,7 +90,7 @@ async def test_a_start_on_a_failing_disk_is_refused(victim: Victim, faults: Disk
     await victim.register()
     load = Load(victim.ingress_port)
     load.start()
-    await _answered(load, 50)
+    await load.answered(50)
     victim.kill()
     assert await victim.refused(faults.env("eio:1", file="rtour.db")) == ExitCode.FAILED
     (told,) = victim.complaints()
@@ -107,7 +105,7 @@ async def test_a_slow_disk_only_costs_time(victim: Victim, faults: DiskFaults) -
     await victim.register()
     load = Load(victim.ingress_port)
     load.start()
-    await asyncio.sleep(LOADED_S)
+    await load.answered(LOADED)
     commands = await victim.metric("rtour_commands_total")
     commits = await victim.metric("rtour_commit_duration_seconds_count")
     assert await verdict(victim, load) == []
@@ -157,13 +155,6 @@ async def test_a_full_disk_ends_the_server(cramped: Victim, small_disk: Path) ->
     enlarge(small_disk)
     before = len(load.acks)
     await cramped.start()
-    await _answered(load, before + 50)
+    await load.answered(before + 50)
     assert await verdict(cramped, load) == []
     assert set(load.refusals) <= {503}, "nobody was told anything else"
-
-
-async def _answered(load: Load, count: int) -> None:
-    async def ask() -> bool:
-        return len(load.acks) >= count
-
-    await eventually(f"{count} operations are answered", ask, within_s=60)

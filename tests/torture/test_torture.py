@@ -99,7 +99,7 @@ async def test_services_stopped_and_continued(victim: Victim) -> None:
     await victim.register()
     load = Load(victim.ingress_port, patience_s=60)
     load.start()
-    await _answered(load, 50)
+    await load.answered(50)
     victim.signal_services(signal.SIGSTOP)
     await asyncio.sleep(STOPPED_S)
     assert await victim.metric("rtour_commands_total") > 0, "operators are answered"
@@ -120,7 +120,7 @@ async def test_out_of_file_descriptors(victim: Victim) -> None:
     load = Load(victim.ingress_port, connections=2 * FILES)
     load.start()
     await eventually("no descriptor is left", lambda: _exhausted(victim), within_s=30)
-    await _answered(load, 100)
+    await load.answered(100)
     await load.finish()
     assert victim.pid == pid, "the server goes on"
     began = time.monotonic()
@@ -135,17 +135,10 @@ async def test_out_of_file_descriptors(victim: Victim) -> None:
 
 async def _stop_and_continue(victim: Victim, load: Load) -> None:
     for turn in range(3):
-        await _answered(load, 30 * (turn + 1))
+        await load.answered(30 * (turn + 1))
         victim.signal(signal.SIGSTOP)
         await asyncio.sleep(STOPPED_S)
         victim.signal(signal.SIGCONT)
-
-
-async def _answered(load: Load, count: int) -> None:
-    async def ask() -> bool:
-        return len(load.acks) >= count
-
-    await eventually(f"{count} operations are answered", ask, within_s=60)
 
 
 async def _exhausted(victim: Victim) -> bool:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rtour.engine import awaiting
 from rtour.protocol import messages as m
 from rtour.protocol.messages import Combinator, Failure, Future, MessageType, Notification, Value
+from rtour.protocol.trees import depth
 
 from .script import future
 
@@ -170,14 +171,16 @@ def test_signals_are_awaited_by_index_and_by_name(awaited: str) -> None:
     assert awaiting.remaining(tree, completion(17, WELL)) == tree
 
 
-def test_depth_counts_levels() -> None:
-    """A node of leaves is one deep; the deepest branch counts; no tree is too deep to measure."""
-    assert awaiting.depth(future("first(1)")) == 1
-    assert awaiting.depth(future("first(all(1,any(2)),all(3))")) == 3
-    tree = Future((1,))
+def test_trees_of_any_depth_are_fed() -> None:
+    """What completes at the bottom is told to the top, level by level."""
+    tree = Future((1, 2), combinator=Combinator.ALL_COMPLETED)
     for _ in range(5000):
-        tree = Future(nested=(tree,))
-    assert awaiting.depth(tree) == 5001
+        tree = Future(nested=(tree,), combinator=Combinator.FIRST_COMPLETED)
+    rest = awaiting.remaining(tree, completion(2, WELL))
+    assert rest is not None
+    assert not awaiting.is_empty(rest)
+    assert depth(rest) == 5001
+    assert awaiting.remaining(rest, completion(1, WELL)) is None
 
 
 def test_empty_is_without_any_leaf() -> None:

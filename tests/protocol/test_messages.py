@@ -207,19 +207,3 @@ def test_codes_above_16_bits_read_as_500(code: int) -> None:
     assert decode(0x0002, encode_payload(m.Error(code))) == m.Error(500)
     failed = m.Output(m.Failure(code, "x"))
     assert decode(0x0401, encode_payload(failed)) == m.Output(m.Failure(500, "x"))
-
-
-def nested(depth: int) -> m.Future:
-    future = m.Future((1,))
-    for _ in range(depth - 1):
-        future = m.Future(nested=(future,))
-    return future
-
-
-def test_trees_deeper_than_the_limit_are_refused() -> None:
-    """A tree of 100 levels decodes; one level more is refused with Restate's code for it."""
-    deep = m.Suspension(nested(100))
-    assert decode(0x0001, encode_payload(deep)) == deep
-    with pytest.raises(ProtocolError, match="nested deeper than 100") as raised:
-        decode(0x0001, encode_payload(m.Suspension(nested(101))))
-    assert raised.value.restate_code == "RT0025"

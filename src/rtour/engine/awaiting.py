@@ -7,8 +7,10 @@ tree, or leaves a smaller one: children that completed are dropped where the com
 from __future__ import annotations
 
 import enum
+from typing import NamedTuple
 
 from rtour.protocol.messages import Combinator, Failure, Future, MessageType, Notification
+from rtour.protocol.trees import fold, nested
 
 
 class _State(enum.Enum):
@@ -21,41 +23,46 @@ class _State(enum.Enum):
     UNDECIDABLE = enum.auto()
 
 
+class _Fed(NamedTuple):
+    """A node after a notification: how it ended, if it did, and what of it is still open."""
+
+    state: _State | None
+    rest: Future
+    empty: bool
+
+
 def remaining(tree: Future, notification: Notification) -> Future | None:
     """The tree without what `notification` completes; None when the SDK can go on."""
-    state, rest = _feed(tree, notification)
-    return None if state else rest
+    fed = _feed(tree, notification)
+    return None if fed.state else fed.rest
 
 
 def is_empty(tree: Future) -> bool:
     """Whether nothing at all is awaited, which no SDK may ask for."""
-    leaves = tree.completions or tree.signals or tree.named_signals
-    return not leaves and all(is_empty(child) for child in tree.nested)
+    return fold(tree, nested, _is_empty)
 
 
-def depth(tree: Future) -> int:
-    """How deeply futures nest; a leaf-only tree has depth 1. Iterative: it may be hostile."""
-    deepest, level = 0, [tree]
-    while level:
-        deepest += 1
-        level = [child for node in level for child in node.nested]
-    return deepest
+def _is_empty(node: Future, children: list[bool]) -> bool:
+    return not (node.completions or node.signals or node.named_signals) and all(children)
 
 
-def _feed(node: Future, notification: Notification) -> tuple[_State | None, Future]:
-    ended, node = _drop_leaf(node, notification)
-    nested = []
-    for child in node.nested:
-        state, rest = _feed(child, notification)
-        if state:
-            ended.append(state)
-        else:
-            nested.append(rest)
-    if nested or node.nested:
-        node = Future(
-            node.completions, node.signals, node.named_signals, tuple(nested), node.combinator
-        )
-    return (_combine(node, ended) if ended else None), node
+def _feed(tree: Future, notification: Notification) -> _Fed:
+    def feed(node: Future, children: list[_Fed]) -> _Fed:
+        ended, node = _drop_leaf(node, notification)
+        ended += [child.state for child in children if child.state]
+        open_ones = [child for child in children if not child.state]
+        if children:
+            node = Future(
+                node.completions,
+                node.signals,
+                node.named_signals,
+                tuple([child.rest for child in open_ones]),
+                node.combinator,
+            )
+        empty = _is_empty(node, [child.empty for child in open_ones])
+        return _Fed(_combine(node.combinator, ended, empty) if ended else None, node, empty)
+
+    return fold(tree, nested, feed)
 
 
 def _drop_leaf(node: Future, notification: Notification) -> tuple[list[_State], Future]:
@@ -79,26 +86,26 @@ def _drop_leaf(node: Future, notification: Notification) -> tuple[list[_State], 
     return [state], Future(completions, signals, names, node.nested, node.combinator)
 
 
-def _combine(rest: Future, ended: list[_State]) -> _State | None:
-    """What a node comes to when some children ended and `rest` is still open."""
-    match rest.combinator:
+def _combine(combinator: Combinator, ended: list[_State], all_ended: bool) -> _State | None:
+    """What a node comes to when some of its children ended."""
+    match combinator:
         case Combinator.FIRST_COMPLETED:
             return ended[0]
         case Combinator.UNKNOWN:
             return _State.UNDECIDABLE
         case Combinator.ALL_COMPLETED:
-            return _State.SUCCESS if is_empty(rest) else None
+            return _State.SUCCESS if all_ended else None
         case Combinator.FIRST_SUCCEEDED_OR_ALL_FAILED:
-            return _decide(ended, _State.SUCCESS, _State.FAILURE, rest)
+            return _decide(ended, _State.SUCCESS, _State.FAILURE, all_ended)
         case Combinator.ALL_SUCCEEDED_OR_FIRST_FAILED:
-            return _decide(ended, _State.FAILURE, _State.SUCCESS, rest)
+            return _decide(ended, _State.FAILURE, _State.SUCCESS, all_ended)
 
 
 def _decide(
-    ended: list[_State], decisive: _State, at_the_end: _State, rest: Future
+    ended: list[_State], decisive: _State, at_the_end: _State, all_ended: bool
 ) -> _State | None:
     if _State.UNDECIDABLE in ended:
         return _State.UNDECIDABLE
     if decisive in ended:
         return decisive
-    return at_the_end if is_empty(rest) else None
+    return at_the_end if all_ended else None

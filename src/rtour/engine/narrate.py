@@ -44,6 +44,7 @@ from rtour.protocol.messages import (
     Value,
     Void,
 )
+from rtour.protocol.trees import fold, nested
 
 
 def narrate(decision: Decision) -> Iterator[str]:
@@ -183,12 +184,16 @@ _COMBINATORS = {
 }
 
 
-def _future(future: Future) -> str:
+def _future(tree: Future) -> str:
+    return fold(tree, nested, _node)
+
+
+def _node(future: Future, children: list[str]) -> str:
     leaves = [
         *map(str, future.completions),
         *(f"s{index}" for index in future.signals),
         *(f"'{name}'" for name in future.named_signals),
-        *map(_future, future.nested),
+        *children,
     ]
     return f"{_COMBINATORS[future.combinator]}({', '.join(leaves)})"
 

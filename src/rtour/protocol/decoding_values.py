@@ -7,9 +7,10 @@ from typing import Any, Final
 from rtour.errors import FutureTooDeep
 from rtour.protocol import values as v
 from rtour.protocol.protobuf import PROTOCOL_VIOLATION, every, fields, malformed, numbers, pair
+from rtour.protocol.trees import fold
 
-MAX_FUTURE_DEPTH: Final = 100
-"""Protobuf's usual nesting limit; keeps every recursive reader of the tree within its stack."""
+MAX_FUTURE_DEPTH: Final = 1000
+"""How often a future may lie within another, as the official server counts: the outermost is 0."""
 
 _U32: Final = 0xFFFF_FFFF
 _U16: Final = 0xFFFF
@@ -81,18 +82,33 @@ def keys(data: bytes) -> tuple[bytes, ...]:
     return tuple(every(fields(data), 0x0A))
 
 
-def future(data: bytes, depth: int = 1) -> v.Future:
-    if depth > MAX_FUTURE_DEPTH:
+def future(data: bytes) -> v.Future:
+    """The tree of a Future; FutureTooDeep beyond `MAX_FUTURE_DEPTH`."""
+    # A view: what is nested is not copied once for each level that it lies below.
+    return fold((fields(memoryview(data)), 0), _nested, _future)
+
+
+_Parsed = tuple[dict[int, Any], int]
+
+
+def _nested(parsed: _Parsed) -> list[_Parsed]:
+    got, depth = parsed
+    children = every(got, 0x22)
+    if children and depth == MAX_FUTURE_DEPTH:
         raise FutureTooDeep(
             PROTOCOL_VIOLATION, f"awaited futures are nested deeper than {MAX_FUTURE_DEPTH}"
         )
-    got = fields(data)
+    return [(fields(child), depth + 1) for child in children]
+
+
+def _future(parsed: _Parsed, nested: list[v.Future]) -> v.Future:
+    got, _ = parsed
     combinator = got.get(0x28, 0)
     return v.Future(
         repeated_numbers(got, 1),
         repeated_numbers(got, 2),
         repeated_text(got, 0x1A),
-        tuple([future(child, depth + 1) for child in every(got, 0x22)]),
+        tuple(nested),
         _COMBINATORS[combinator] if combinator < len(_COMBINATORS) else v.Combinator.UNKNOWN,
     )
 
@@ -104,9 +120,9 @@ def repeated_numbers(got: dict[int, Any], field: int) -> tuple[int, ...]:
         return ()
     plain = [value & _U32 for value in every(got, field << 3)]
     for value in every(got, packed):
-        plain += numbers(value)
+        plain += numbers(bytes(value))
     return tuple(plain)
 
 
 def repeated_text(got: dict[int, Any], key: int) -> tuple[str, ...]:
-    return tuple([value.decode() for value in every(got, key)]) if key in got else ()
+    return tuple([str(value, "utf-8") for value in every(got, key)]) if key in got else ()

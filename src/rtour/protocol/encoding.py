@@ -23,6 +23,7 @@ from rtour.protocol.protobuf import (
     text,
     varint,
 )
+from rtour.protocol.trees import fold, nested
 
 _UNSUPPORTED_FEATURE: Final = 573
 _SEED_SINCE: Final = 6
@@ -79,24 +80,31 @@ def _since_v7(key: bytes, value: str | None, version: int, what: str) -> bytes:
 
 
 def _future(future: m.Future) -> bytes:
+    return fold(future, nested, _future_node)
+
+
+def _future_node(future: m.Future, children: list[bytes]) -> bytes:
     return (
         packed(b"\x0a", future.completions)
         + packed(b"\x12", future.signals)
         + b"".join([block(b"\x1a", name.encode()) for name in future.named_signals])
-        + b"".join([block(b"\x22", _future(child)) for child in future.nested])
+        + b"".join([block(b"\x22", child) for child in children])
         + number(b"\x28", future.combinator)
     )
 
 
 def _leaves(future: m.Future) -> m.Future:
     """All that a tree waits for, each once, in order: how V5 and V6 say it."""
-    completions = dict.fromkeys(future.completions)
-    signals = dict.fromkeys(future.signals)
-    names = dict.fromkeys(future.named_signals)
-    for child in map(_leaves, future.nested):
-        completions.update(dict.fromkeys(child.completions))
-        signals.update(dict.fromkeys(child.signals))
-        names.update(dict.fromkeys(child.named_signals))
+    completions: dict[int, None] = {}
+    signals: dict[int, None] = {}
+    names: dict[str, None] = {}
+    todo = [future]
+    while todo:
+        node = todo.pop()
+        completions.update(dict.fromkeys(node.completions))
+        signals.update(dict.fromkeys(node.signals))
+        names.update(dict.fromkeys(node.named_signals))
+        todo += reversed(node.nested)
     return m.Future(tuple(completions), tuple(signals), tuple(names))
 
 

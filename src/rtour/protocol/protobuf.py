@@ -29,8 +29,8 @@ def malformed(what: str) -> ProtocolError:
 # --- reading -----------------------------------------------------------------------------------
 
 
-def fields(data: bytes) -> dict[int, Any]:
-    """The fields by key: an int for a varint, bytes for everything else.
+def fields(data: bytes | memoryview) -> dict[int, Any]:
+    """The fields by key: an int for a varint, bytes for everything else (of a view, views).
 
     A key that comes again holds its last value, as protobuf asks; `every` has them all.
     """
@@ -78,7 +78,7 @@ def every(got: dict[int, Any], key: int) -> list[Any]:
     return [got[key]] if key in got else []
 
 
-def _long_varint(data: bytes, pos: int) -> tuple[int, int]:
+def _long_varint(data: bytes | memoryview, pos: int) -> tuple[int, int]:
     """The varint of two bytes or more at `pos`, cut to 64 bits, and the position after it."""
     if pos + 1 < len(data) and data[pos + 1] < 128:
         return data[pos] & 127 | data[pos + 1] << 7, pos + 2  # lengths and codes, mostly
@@ -95,7 +95,7 @@ def _long_varint(data: bytes, pos: int) -> tuple[int, int]:
     raise malformed("it ends within a number")
 
 
-def _long_key(data: bytes, pos: int) -> tuple[int, int]:
+def _long_key(data: bytes | memoryview, pos: int) -> tuple[int, int]:
     """The key at `pos` that takes more than a byte, and the position after it."""
     key, pos = _long_varint(data, pos)
     if key < 8 or key > _U32:
@@ -103,7 +103,7 @@ def _long_key(data: bytes, pos: int) -> tuple[int, int]:
     return key, pos
 
 
-def _fixed(data: bytes, wire: int, pos: int) -> tuple[bytes, int]:
+def _fixed(data: bytes | memoryview, wire: int, pos: int) -> tuple[bytes | memoryview, int]:
     """A fixed-size field: the protocol has none, but unknown ones may come."""
     if wire not in _FIXED_SIZES:
         raise malformed(f"wire type {wire}")

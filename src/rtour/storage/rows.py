@@ -33,7 +33,8 @@ from rtour.engine.model import (
     TimerKind,
     Trace,
 )
-from rtour.protocol.messages import Failure, Future, Value
+from rtour.protocol.messages import Failure, Value
+from rtour.storage import futures
 
 Row = tuple[Any, ...]
 
@@ -44,7 +45,6 @@ _json = msgspec.json.Encoder().encode
 _sinks = msgspec.json.Decoder(tuple[Sink, ...])
 _waiters = msgspec.json.Decoder(tuple[CallerSink, ...])
 _metadata = msgspec.json.Decoder(tuple[tuple[str, str], ...])
-_future = msgspec.json.Decoder(Future)
 _target = msgspec.json.Decoder(Target)
 _pack_patch = msgspec.msgpack.Encoder().encode
 _unpack_patch = msgspec.msgpack.Decoder(StatePatch)
@@ -240,7 +240,7 @@ def grown(invocation: Invocation) -> Row:
         _or_absent(invocation.running_at),
         _or_absent(invocation.completed_at),
         _or_absent(next_expiry(invocation)),
-        ABSENT if awaiting is None else _text(awaiting),
+        ABSENT if awaiting is None else futures.to_text(awaiting),
         _text_or_absent(invocation.sinks),
         *_result(invocation.result),
     )
@@ -274,7 +274,7 @@ def read_invocation(row: Row) -> Invocation:
         output_index=row[21],
         deployment_id=row[22],
         protocol_version=row[23],
-        awaiting=_future.decode(awaiting) if awaiting else None,
+        awaiting=futures.from_text(awaiting) if awaiting else None,
         pause_requested=bool(row[24]),
         inbox_sequence=row[25],
         scheduled_start_at=row[26],

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from rtour.protocol.messages import Combinator, Future
+from rtour.protocol.trees import fold, nested
+from rtour.storage.futures import from_text
 
 # Up to this version of the protocol a suspension lists what may wake it and not how it combines.
 _FLAT = 6
@@ -18,7 +18,7 @@ _NAMES = {
     Combinator.FIRST_SUCCEEDED_OR_ALL_FAILED: "FirstSucceededOrAllFailed",
     Combinator.ALL_SUCCEEDED_OR_FIRST_FAILED: "AllSucceededOrFirstFailed",
 }
-_future = msgspec.json.Decoder(Future).decode
+_json = msgspec.json.Encoder().encode
 
 
 def completions(awaiting: str | None) -> str | None:
@@ -35,7 +35,7 @@ def stored_tree(awaiting: str | None, protocol_version: int | None) -> str | Non
     """A stored future as `tree` writes it; its suspension came in this protocol version."""
     if awaiting is None:
         return None
-    future = _future(awaiting)
+    future = from_text(awaiting)
     if protocol_version is not None and protocol_version <= _FLAT:
         future = Future(future.completions, future.signals, future.named_signals)
     return tree(future)
@@ -43,25 +43,26 @@ def stored_tree(awaiting: str | None, protocol_version: int | None) -> str | Non
 
 def tree(future: Future) -> str:
     """`{"FirstCompleted":[{"Single":{"CompletionId":1}},{"AllCompleted":[…]}]}`."""
-    return msgspec.json.encode(_node(future)).decode()
+    return fold(future, nested, _node)
 
 
-def _node(future: Future) -> dict[str, Any]:
-    leaves = [
-        *({"CompletionId": number} for number in future.completions),
-        *({"SignalIndex": number} for number in future.signals),
-        *({"SignalName": name} for name in future.named_signals),
+def _node(future: Future, children: list[str]) -> str:
+    leaves: list[tuple[str, int | str]] = [
+        *(("CompletionId", number) for number in future.completions),
+        *(("SignalIndex", number) for number in future.signals),
+        *(("SignalName", name) for name in future.named_signals),
     ]
-    nested = [_node(child) for child in future.nested]
-    return {_NAMES[future.combinator]: [*({"Single": leaf} for leaf in leaves), *nested]}
+    singles = [_json({"Single": {kind: leaf}}).decode() for kind, leaf in leaves]
+    return f'{{"{_NAMES[future.combinator]}":[{",".join(singles + children)}]}}'
 
 
 def _numbers(awaiting: str | None, field: str) -> str | None:
     if awaiting is None:
         return None
-    return msgspec.json.encode(sorted(set(_leaves(_future(awaiting), field)))).decode()
-
-
-def _leaves(future: Future, field: str) -> list[int]:
-    own: list[int] = list(getattr(future, field))
-    return own + [number for child in future.nested for number in _leaves(child, field)]
+    found: set[int] = set()
+    todo = [from_text(awaiting)]
+    while todo:
+        node = todo.pop()
+        found.update(getattr(node, field))
+        todo += node.nested
+    return _json(sorted(found)).decode()

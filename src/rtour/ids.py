@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
+from functools import cache, lru_cache
 from typing import Final
 
 from rtour.errors import InvalidId
@@ -25,8 +27,12 @@ BUCKETS: Final = 512
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CODEC_VERSION: Final = "1"
 _WIDTHS: Final = {8: 11, 16: 22}  # characters a number of so many bytes takes
-# Ten characters fit a machine word, and go two at a time: ids are made for every invocation.
+# Ids are made for every invocation: ten characters fit a machine word and five half of one, which
+# Python divides quickest, and two at a time come from a table.
 _TEN: Final = 62**10
+_FIVE: Final = 62**5
+_FOUR: Final = 62**4
+_TWO: Final = 62**2
 _PAIRS: Final = [first + second for first in _ALPHABET for second in _ALPHABET]
 _PAIR_VALUES: Final = {pair: value for value, pair in enumerate(_PAIRS)}
 _PREFIXES: Final = frozenset({"inv", "dp", "sub", "snap", "sign", "prom", "mut", "vq"})
@@ -47,11 +53,11 @@ def b62_encode(number: int, size: int) -> str:
 
 
 def _ten_characters(number: int) -> str:
-    number, fifth = divmod(number, 3844)
-    number, fourth = divmod(number, 3844)
-    number, third = divmod(number, 3844)
-    first, second = divmod(number, 3844)
-    return _PAIRS[first] + _PAIRS[second] + _PAIRS[third] + _PAIRS[fourth] + _PAIRS[fifth]
+    one, two = divmod(number, _FIVE)
+    return (
+        f"{_ALPHABET[one // _FOUR]}{_PAIRS[one // _TWO % _TWO]}{_PAIRS[one % _TWO]}"
+        f"{_ALPHABET[two // _FOUR]}{_PAIRS[two // _TWO % _TWO]}{_PAIRS[two % _TWO]}"
+    )
 
 
 def b62_decode(text: str, size: int) -> int:
@@ -71,9 +77,9 @@ def b62_decode(text: str, size: int) -> int:
 
 def _ten_values(text: str) -> int:
     values = _PAIR_VALUES
-    number = values[text[0:2]] * 3844 + values[text[2:4]]
-    number = (number * 3844 + values[text[4:6]]) * 3844 + values[text[6:8]]
-    return number * 3844 + values[text[8:10]]
+    number = values[text[0:2]] * _TWO + values[text[2:4]]
+    number = (number * _TWO + values[text[4:6]]) * _TWO + values[text[6:8]]
+    return number * _TWO + values[text[8:10]]
 
 
 def _payload(text: str, prefix: str) -> str:
@@ -111,8 +117,26 @@ def _numbers(payload: str, *sizes: int) -> list[int]:
 # --- invocations -------------------------------------------------------------------------------
 
 
+# The binary forms of the ids made last: an invocation's first attempt needs its own.
+_made: dict[str, bytes] = {}
+_MADE_MAX: Final = 1024
+
+
 def make_invocation_id(partition_key: int, uuid: int) -> str:
-    return "inv_1" + b62_encode(partition_key, 8) + b62_encode(uuid, 16)
+    text = f"inv_1{_partition_characters(partition_key)}{b62_encode(uuid, 16)}"
+    if len(_made) >= _MADE_MAX:
+        _made.clear()
+    _made[text] = _binary(partition_key, uuid)
+    return text
+
+
+@lru_cache(maxsize=1024)
+def _partition_characters(partition_key: int) -> str:
+    return b62_encode(partition_key, 8)
+
+
+def _binary(partition_key: int, uuid: int) -> bytes:
+    return partition_key.to_bytes(8, "big") + uuid.to_bytes(16, "big")
 
 
 def parse_invocation_id(text: str) -> tuple[int, int]:
@@ -123,8 +147,7 @@ def parse_invocation_id(text: str) -> tuple[int, int]:
 
 def invocation_id_to_bytes(text: str) -> bytes:
     """The binary form, as Start carries it."""
-    partition_key, uuid = parse_invocation_id(text)
-    return partition_key.to_bytes(8, "big") + uuid.to_bytes(16, "big")
+    return _made.get(text) or _binary(*parse_invocation_id(text))
 
 
 def invocation_id_from_bytes(raw: bytes) -> str:
@@ -184,6 +207,7 @@ def key_partition(key: str) -> int:
     return _xxh3(key.encode() + b"\xff")  # Rust ends a hashed string with 0xFF
 
 
+@lru_cache(maxsize=8 * BUCKETS)
 def service_partition(service: str, bucket: int) -> int:
     """Where a plain service's invocations of one bucket live."""
     return _xxh3(
@@ -197,9 +221,14 @@ def idempotent_bucket(idempotency_key: str) -> int:
 
 
 def _xxh3(data: bytes) -> int:
-    import xxhash  # noqa: PLC0415 - the SDK installs without it
+    return _hash()(data)
 
-    return int(xxhash.xxh3_64_intdigest(data))
+
+@cache
+def _hash() -> Callable[[bytes], int]:
+    from xxhash import xxh3_64_intdigest  # noqa: PLC0415 - the SDK installs without it
+
+    return xxh3_64_intdigest
 
 
 # --- uuids -------------------------------------------------------------------------------------

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import lru_cache, partial
 from random import Random
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from msgspec.structs import replace
 
-from rtour import ids
 from rtour.clock import Clock
 from rtour.engine.actions import Accepted, Finished
 from rtour.engine.commands import Invoke
@@ -181,7 +180,7 @@ class Calls:
         fresh = is_fresh(target, idempotency_key)
         if idempotency_key is None and target.service_type is not ServiceType.WORKFLOW:
             # As the official server does: every result is kept, and can be attached to by id.
-            idempotency_key = _ulid_text(ids.ulid(now, self._random.randbytes(10)))
+            idempotency_key = _ulid_text(now, self._random.getrandbits(80))
         completion_ms, journal_ms = self._registry.retention(meta, idempotency_key, target)
         return Invoke(
             id=invocation_id(target, idempotency_key, self._random, now),
@@ -301,6 +300,13 @@ def _trace(own: dict[bytes, str]) -> Trace | None:
     return None if parse(trace) is None else trace
 
 
-def _ulid_text(uuid: int) -> str:
-    """A ULID in its usual letters."""
-    return "".join([_CROCKFORD_PAIRS[uuid >> shift & 1023] for shift in range(120, -1, -10)])
+def _ulid_text(ms: int, entropy: int) -> str:
+    """A ULID in its usual letters: ten for the time, sixteen for 80 bits of entropy."""
+    return _letters_of_time(ms) + "".join(
+        [_CROCKFORD_PAIRS[entropy >> shift & 1023] for shift in range(70, -1, -10)]
+    )
+
+
+@lru_cache(maxsize=1)  # requests that come together share it
+def _letters_of_time(ms: int) -> str:
+    return "".join([_CROCKFORD_PAIRS[ms >> shift & 1023] for shift in range(40, -1, -10)])

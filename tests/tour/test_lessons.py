@@ -57,6 +57,12 @@ def test_commands_are_commands(slug: str) -> None:
     assert [line for line in found if not line.startswith(CALLABLE)] == []
 
 
+def test_a_command_of_two_lines_is_one() -> None:
+    """A backslash carries a command on; what it prints is none."""
+    text = "```console\n$ curl x \\\n    --json 1\ntrue\n$ rtour info\n```\n"
+    assert commands(text) == ["curl x --json 1", "rtour info"]
+
+
 @pytest.mark.parametrize("slug", BY_SLUG)
 def test_commands_in_the_prose_exist(slug: str, tmp_path: Path) -> None:
     """What is mentioned, or waits for a learner, is not run: its words are known all the same."""

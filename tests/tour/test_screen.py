@@ -93,6 +93,7 @@ async def test_a_small_terminal(guide: Guide) -> None:
             assert "checkout marks the seats as sold" in await pressed(pilot, app, "tab", "end")
             watched = await pressed(pilot, app, "w")
             assert "The engine's clock: 15m" in watched
+            assert "starts in 1" in watched  # and not "ago": the clock counts once
             assert "Your service says" not in watched
             assert "Your service says" in await pressed(pilot, app, "end")
             assert "Exercise: the seat" in await pressed(pilot, app, "w")

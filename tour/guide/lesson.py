@@ -11,6 +11,7 @@ import msgspec
 from .look import Look
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CARRIED_ON = re.compile(r" *\\\n *")
 PLACE = re.compile(r"\btour(?=[/.](?:app|auxiliary|outside|part\d|typescript|\.tour)\b)")
 USUAL_PORT = re.compile(r"\b(8080|9070|9080)\b")
 
@@ -60,7 +61,7 @@ def title(text: str) -> str:
 def commands(text: str) -> list[str]:
     """The commands that a lesson tells the learner to run, in order."""
     consoles = [body for kind, body in FENCE.findall(text) if kind == "console"]
-    lines = "\n".join(consoles).replace("\\\n", "").splitlines()
+    lines = CARRIED_ON.sub(" ", "\n".join(consoles)).splitlines()
     return [line[2:] for line in lines if line.startswith("$ ")]
 
 

@@ -1,4 +1,4 @@
-"""Tests of the theatre, against the engine that runs: `python -m unittest tour.part5.test_theatre`.
+"""Tests of the theatre, against the engine that runs: `python -m unittest tour.app.test_theatre`.
 
 `rtour server --ephemeral` makes an engine for tests.
 """

@@ -7,7 +7,7 @@ shows. All other views of the UI are a key away, on the learner's own engine.
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,17 +31,22 @@ from rtour.tui.app import RtourApp
 from rtour.tui.paint import Piece, line, stack, status_piece
 from rtour.tui.picking import Choice, Pick
 from rtour.tui.tour_dialogs import Offer
+from rtour.tui.tour_lines import Lines, Told, plain, ran_lines, verdict_lines
 from rtour.tui.view import View
-from rtour.tui.workspace import Workspace, utc_now
+from rtour.tui.workspace import Workspace
 
 WIDE = 110
 INVOCATIONS, LOG_LINES = 8, 30
-OUTPUT_LINES = 16
+KEYS = "↓ reads on, c lists the commands; enter checks what you did."
+SOLVED = "Solved. Enter checks it."
 LAST = "That was the last lesson. `rtour example` lists more to start from; q leaves."
 CSS = """
 #lesson { width: 1fr; padding: 0 1; }
 #text { margin: 0; padding: 0; }
 #text MarkdownH1 { content-align: left middle; margin: 0 0 1 0; }
+#text MarkdownH2 { margin: 1 0; }
+#text MarkdownFence > Label { padding: 0 2; }
+#text MarkdownTableContent { keyline: none; grid-gutter: 0 1; }
 #watch { width: 45%; border-left: vkey $panel; padding: 0 1; }
 #watch Static { height: auto; margin-bottom: 1; }
 #verdict { height: auto; max-height: 40%; border-top: hkey $panel; padding: 0 1; }
@@ -65,16 +70,6 @@ class Seen(msgspec.Struct, frozen=True):
     clock: ClockReading | None
 
 
-class EngineTime:
-    """The time by the engine's clock, which lessons skip ahead."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta(0)
-
-    def __call__(self) -> datetime:
-        return utc_now() + self.ahead
-
-
 class TourView(View[None, Seen]):
     """One lesson at a time."""
 
@@ -91,17 +86,16 @@ class TourView(View[None, Seen]):
         Binding("q", "app.quit", "Leave", show=False),
     ]
 
-    class Told(Message):
+    class Answered(Message):
         """The guide has something to say; `passed` if the lesson is done."""
 
-        def __init__(self, lines: list[Piece], *, passed: bool = False) -> None:
+        def __init__(self, lines: list[Told], *, passed: bool = False) -> None:
             super().__init__()
             self.lines, self.passed = lines, passed
 
-    def __init__(self, workspace: Workspace, guide: Any, time: EngineTime) -> None:
+    def __init__(self, workspace: Workspace, guide: Any) -> None:
         super().__init__(workspace)
         self._guide = guide
-        self._time = time
         self._lesson = guide.current
         self._passed = False
         self._busy = False
@@ -120,7 +114,7 @@ class TourView(View[None, Seen]):
 
     def on_mount(self) -> None:
         self._focus_reading()
-        self._begin()
+        self._begin(self._guide.theatre.exports())
 
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.width < WIDE, "narrow")
@@ -146,6 +140,7 @@ class TourView(View[None, Seen]):
         self._show_clock(data.clock)
         rows = [self._row(each) for each in data.invocations]
         self._put("#invocations", "Invocations, newest first", rows)
+        self.query_one("#latest").display = data.latest is not None
         if (latest := data.latest) is not None:
             steps = [self._step_line(latest, each) for each in data.journal if visible(each)]
             self._put("#latest", f"Journal of {latest.target}", steps)
@@ -154,7 +149,6 @@ class TourView(View[None, Seen]):
     def _show_clock(self, clock: ClockReading | None) -> None:
         """Says so when the engine's time is not that of the wall."""
         off = clock is not None and driven(clock)
-        self._time.ahead = timedelta(milliseconds=clock.offset_ms if clock else 0)
         told = f"The engine's clock: {described(clock)}" if clock and off else ""
         where = self.query_one("#clock", Static)
         where.display = off
@@ -173,11 +167,11 @@ class TourView(View[None, Seen]):
 
     def _step_line(self, latest: Invocation, entry: JournalEntry) -> Any:
         told = result(entry)
-        arrow = f" → {told.text}" if told is not None else ""
+        arrow = f" → {told.text}" if told is not None and told.text else ""
         return line(
             f"{entry.index:>2} ",
             Piece(entry.kind, "name"),
-            f" {subject(latest, entry, self._ago)}",
+            f" {subject(latest, entry, self._ago)}".rstrip(),
             arrow,
         )
 
@@ -231,7 +225,7 @@ class TourView(View[None, Seen]):
         if lesson is not None:
             self._go_to(lesson)
         elif self._passed and step > 0:
-            self._say([Piece(LAST, "strong")])
+            self._say(plain([LAST], "strong"))
 
     def _go_to(self, lesson: Any) -> None:
         if self._busy:
@@ -249,8 +243,8 @@ class TourView(View[None, Seen]):
     @work(group="guide")
     async def _check(self) -> None:
         verdict = await self._guide.check(self._lesson)
-        lines = verdict_pieces(self._guide, self._lesson, verdict)
-        self.post_message(self.Told(lines, passed=verdict.passed))
+        lines = verdict_lines(self._guide, self._lesson, verdict)
+        self.post_message(self.Answered(lines, passed=verdict.passed))
 
     @work(group="guide")
     async def _solve(self) -> None:
@@ -258,8 +252,8 @@ class TourView(View[None, Seen]):
             return
         self._begin_work("solving …")
         ran = await self._guide.solve(self._lesson)
-        told = [piece for each in ran for piece in ran_pieces(each)]
-        self.post_message(self.Told([Piece("Solved. Enter checks it.", "strong"), *told]))
+        told = [told for each in ran for told in ran_lines(each)]
+        self.post_message(self.Answered([*plain([SOLVED], "strong"), *told]))
 
     def _offer(self) -> Offer:
         diff = self._guide.diff(self._lesson).splitlines()
@@ -267,51 +261,31 @@ class TourView(View[None, Seen]):
         if not diff:
             return Offer("Run the commands of this lesson?", todo)
         folder = self._guide.folder / "app"
-        then = ["", "and then runs:", *todo] if todo else []
+        then = ["", "and runs the commands of the lesson:", *todo] if todo else []
         return Offer(f"Put the solution into {folder}?", [*diff, *then])
 
-    @on(Told)
-    def _on_told(self, message: Told) -> None:
+    @on(Answered)
+    def _on_answered(self, message: Answered) -> None:
         self._busy = False
         self._passed = message.passed
         self._say(message.lines)
 
     def _begin_work(self, text: str) -> None:
         self._busy = True
-        self._say([Piece(text, "busy")])
+        self._say(plain([text], "busy"))
 
-    def _begin(self) -> None:
+    def _begin(self, exports: Sequence[str] = ()) -> None:
         self._passed = False
         number, count = self._guide.number(self._lesson), len(self._guide.lessons)
         lines = [f"Lesson {number} of {count}. Your files: {self._guide.folder / 'app'}"]
-        if exports := self._guide.theatre.exports():
+        if exports:
             lines += ["In other terminals, first (c copies):", *exports]
-        lines.append("Enter checks what you did.")
-        self._say([Piece(each, "quiet") for each in lines])
+        lines.append(KEYS)
+        self._say(plain(lines))
 
-    def _say(self, lines: list[Piece]) -> None:
-        self.query_one("#verdict-text", Static).update(stack(*(line(each) for each in lines)))
+    def _say(self, lines: list[Told]) -> None:
+        self.query_one("#verdict-text", Static).update(Lines(lines))
         self.query_one("#verdict").scroll_home(animate=False)
-
-
-def verdict_pieces(guide: Any, lesson: Any, verdict: Any) -> list[Piece]:
-    """How it went first, since the panel is small; below it what is done already."""
-    done = [Piece(f"✔ {text}", "good") for text in verdict.done]
-    if verdict.passed:
-        return [Piece("Done. Enter goes on.", "strong"), *done]
-    lines = [Piece(f"✘ expected  {verdict.expected}", "bad"), Piece(f"  seen      {verdict.seen}")]
-    for hint in guide.help(lesson, verdict):
-        first, *rest = hint.splitlines()
-        lines += [Piece(f"  hint      {first}", "waiting"), *(Piece(each) for each in rest)]
-    return [*lines, *done]
-
-
-def ran_pieces(ran: Any) -> list[Piece]:
-    """A command, and the end of what it printed."""
-    lines = ran.output.rstrip().splitlines()
-    left_out = [Piece("  …", "quiet")] if len(lines) > OUTPUT_LINES else []
-    shown = [Piece(f"  {each}") for each in lines[-OUTPUT_LINES:]]
-    return [Piece(f"$ {ran.command}", "bad" if ran.code else "name"), *left_out, *shown]
 
 
 def _lesson_row(row: dict[str, Any]) -> str:
@@ -326,9 +300,9 @@ class TourApp(RtourApp):
     CSS = CSS
     BINDINGS: ClassVar[list[BindingType]] = [Binding("0", "tour", "Tour", show=False)]
 
-    def __init__(self, workspace: Workspace, guide: Any, time: EngineTime) -> None:
+    def __init__(self, workspace: Workspace, guide: Any) -> None:
         super().__init__(workspace)
-        self.add_mode("tour", lambda: TourView(workspace, guide, time))
+        self.add_mode("tour", lambda: TourView(workspace, guide))
 
     def on_mount(self, event: Mount | None = None) -> None:
         """Begins here, and not where the UI begins."""
@@ -353,6 +327,6 @@ async def _run(guide: Any) -> None:
 
 def app_of(guide: Any, folder: Path) -> TourApp:
     """The app on the theatre that is open."""
-    log, time = guide.theatre.state / "server.log", EngineTime()
-    workspace = Workspace(Client(guide.theatre.connection), now=time, folder=folder, log=log)
-    return TourApp(workspace, guide, time)
+    log = guide.theatre.state / "server.log"
+    workspace = Workspace(Client(guide.theatre.connection), folder=folder, log=log)
+    return TourApp(workspace, guide)

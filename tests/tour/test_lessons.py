@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable
-from pathlib import Path
 
 import msgspec
 import pytest
 
-from tests.cli.fake_server import FakeServer
-from tests.cli.terminal import Terminal
 from tests.tour.conftest import TOUR
 from tour.guide.lesson import FENCE, Lesson, addressed, commands, placed, title
 from tour.lessons import LESSONS
@@ -61,21 +57,6 @@ def test_a_command_of_two_lines_is_one() -> None:
     """A backslash carries a command on; what it prints is none."""
     text = "```console\n$ curl x \\\n    --json 1\ntrue\n$ rtour info\n```\n"
     assert commands(text) == ["curl x --json 1", "rtour info"]
-
-
-@pytest.mark.parametrize("slug", BY_SLUG)
-def test_commands_in_the_prose_exist(slug: str, tmp_path: Path) -> None:
-    """What is mentioned, or waits for a learner, is not run: its words are known all the same."""
-    text = BY_SLUG[slug].text(FOLDER)
-    told = [
-        line for kind, body in FENCE.findall(text) if kind == "text" for line in body.split("\n")
-    ]
-    told += re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
-    terminal = Terminal(FakeServer(), tmp_path)
-    for line in told:
-        if line.startswith("rtour "):
-            result = terminal.run(*shlex.split(line)[1:], "--help")
-            assert (result.code, result.err) == (0, ""), line
 
 
 @pytest.mark.parametrize("slug", BY_SLUG)

@@ -86,7 +86,8 @@ class Conversation:
         self._say(
             f"The engine listens on {ingress} (admin {admin}), your service on {service}; "
             f"your files are in {self._guide.folder / 'app'}.\n"
-            "Enter checks what you did, ? tells what else there is.\n"
+            "Enter checks what you did, ? tells what else there is. "
+            "The lessons' commands can be typed right here, too.\n"
         )
         if exports := self._guide.theatre.exports():
             self._say("\n  ".join(["In other terminals, first:", *exports]) + "\n")

@@ -58,6 +58,12 @@ class Server:
         return f"http://127.0.0.1:{self._ports[1]}"
 
     @property
+    def metrics_url(self) -> str:
+        """The official server has a port for it, among other things."""
+        _, admin, node = self._ports
+        return f"http://127.0.0.1:{admin if self.kind == 'rtour' else node}/metrics"
+
+    @property
     def ingress_port(self) -> int:
         return self._ports[0]
 

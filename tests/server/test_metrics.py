@@ -9,6 +9,8 @@ from pathlib import Path
 
 import httpx
 
+from rtour.engine.commands import PatchState
+from rtour.engine.model import StatePatch
 from rtour.server.main import CLUSTER_NAME, Server
 from rtour.server.metrics import Metrics
 from tests.kafka.topics import ListClient, Topic
@@ -79,8 +81,18 @@ async def test_what_happens_is_counted() -> None:
     assert more("restate_invoker_concurrency_slots_acquired") == 3
     entries = "restate_usage_leader_journal_entry_count_total"
     assert more(entries, 'entry="Command/Output"') == 3
-    assert more("restate_invoker_sent_bytes_total") > 100
     assert more("restate_invoker_received_bytes_total") > 20
+    spoken = ('type="Http/bidi-stream"',)
+    assert more("restate_invoker_client_requests_total", *spoken, 'status_code="200"') == 3
+    assert more("restate_invoker_sent_bytes_total", *spoken) > 100
+    assert value(after, "restate_connection_pool_connection_opened_total") >= 1
+    assert more("restate_invocation_client_requests_total", 'status="completed"') == 3
+    assert more(entries, 'entry="Command/Input"') == 3
+    assert more("restate_usage_leader_action_count_total", 'action="Invoke"') == 3
+    assert more("restate_usage_leader_action_count_total", 'action="IngressResponse"') == 2
+    deciding = "restate_partition_apply_command_duration_seconds"
+    assert more(f"{deciding}_count", 'command="Invoke"') == 3
+    assert 0 < more(f"{deciding}_sum", 'command="Invoke"') < 1
     assert more("rtour_commands_total") >= 6
     assert more("rtour_commit_duration_seconds_count") >= 2
     assert value(after, "process_resident_memory_bytes") > 10_000_000
@@ -107,6 +119,51 @@ def _records(samples: dict[tuple[str, str], float], of: str) -> tuple[float, flo
     """How many were taken, and how many of partition 7 wait."""
     lag = value(samples, "restate_kafka_ingress_consumer_lag", of, 'partition="7"')
     return value(samples, "restate_kafka_ingress_requests_total", of), lag
+
+
+async def test_the_size_of_all_state_is_known_after_a_while() -> None:
+    """Names and values are measured once somebody asks, and nobody waits for it."""
+    async with serving() as server:
+        server.processor.propose(PatchState("Cart", "Ada", StatePatch({b"seat": b"2B"})))
+        await server.processor.settled()
+        name = "restate_usage_state_storage_bytes"
+        assert not any(found == name for found, _ in await scraped(server))
+        async with asyncio.timeout(60):
+            while not (known := value(await scraped(server), name)):
+                await asyncio.sleep(0)
+        assert known == len("seat") + len("2B")
+
+
+async def test_what_requests_hold_of_the_memory_is_told() -> None:
+    """A body that is still on its way counts, and no longer once it is answered."""
+    async with serving() as server:
+        address = server.ingress.address
+        reader, writer = await asyncio.open_connection(*address)
+        head = f"POST /Greeter/greet HTTP/1.1\r\nhost: {address[0]}:{address[1]}\r\n"
+        head += "content-type: application/json\r\ncontent-length: 100002\r\n\r\n"
+        writer.write(head.encode() + b'"' + b"x" * 50_000)
+        usage = ("restate_memory_pool_usage_bytes", 'name="ingress-requests"')
+        async with asyncio.timeout(20):
+            while value(await scraped(server), *usage) < 50_000:
+                pass
+            capacity = value(await scraped(server), "restate_memory_pool_capacity_bytes", usage[1])
+            assert capacity > 100_000_000
+            writer.write(b"x" * 50_000 + b'"')
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            while value(await scraped(server), *usage):
+                pass
+        writer.close()
+
+
+async def test_samples_have_the_labels_that_the_page_names() -> None:
+    """What a metric says of its labels is what its samples have."""
+    async with serving() as server, httpx.AsyncClient(base_url=server.ingress_url) as client:
+        await client.post("/Greeter/greet", json="Ada")
+        metrics = Metrics(server, CLUSTER_NAME)
+        told = [(one, labels) for one in metrics.all for labels, _ in one.read()]
+    assert told
+    for metric, labels in told:
+        assert labels.keys() <= set(metric.labels), metric.name
 
 
 async def test_a_histogram_only_grows() -> None:

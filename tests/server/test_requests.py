@@ -41,6 +41,7 @@ async def test_unwanted_answers_are_dropped() -> None:
     requests.resolve(Respond(1, NotFound("a")))
     requests.resolve(Respond(1, NotFound("b")))
     assert await task == NotFound("a")
+    assert requests.answered == {"completed": 1}
 
 
 async def test_cancelled_waiters_are_forgotten() -> None:
@@ -51,6 +52,7 @@ async def test_cancelled_waiters_are_forgotten() -> None:
     await asyncio.sleep(0)
     with pytest.raises(Overloaded):
         await requests.ask(lambda number: Cancel("b", number))
+    assert requests.answered == {"overloaded_error": 1}
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert requests.pending == 0
@@ -104,6 +106,7 @@ async def test_fail() -> None:
         await task
     with pytest.raises(Unavailable, match="the disk is full"):
         await requests.ask(lambda number: Cancel("b", number))
+    assert requests.answered == {"unavailable_error": 2}
 
 
 async def test_refuse() -> None:
@@ -117,6 +120,7 @@ async def test_refuse() -> None:
         await tasks[0]
     requests.resolve(Respond(2, NotFound("a")))
     assert await tasks[1] == NotFound("a")
+    assert requests.answered == {"internal_error": 1, "completed": 1}
 
 
 async def test_a_client_that_goes_away_leaves_nothing_in_the_engine() -> None:
@@ -225,3 +229,4 @@ async def test_all_of_a_party_hear_of_a_failure() -> None:
     requests.fail(OSError("the disk is full"))
     failures = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(failure) for failure in failures] == [Unavailable] * 2
+    assert requests.answered == {"unavailable_error": 2}

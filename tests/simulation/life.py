@@ -122,7 +122,7 @@ class Life(Server):
         self.requests._propose = self._doubling(propose)
         if self.settings.limits.concurrent_attempts < FEW_SLOTS:
             self.invoker.ready._crowd = 2  # callers are sent away
-        self.processor._unstored_bytes_max = self._unstored_bytes_max
+        self.processor.unstored_bytes_max = self._unstored_bytes_max
         self.subscriptions._open_client = lambda *_: self._host.topic.open(lambda: self.dead)
         self.timers = Timers(self.storage.timers_after, propose, self._clock, TIMER_WINDOW)
         self.invoker.ready.window = READY_WINDOW

@@ -8,6 +8,7 @@ import gc
 import ipaddress
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -15,10 +16,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from rtour.server.counts import ConnectionCounts
 from rtour.server.transport import (
     BadPeer,
     ConnectFailed,
     Endpoint,
+    HttpTransport,
     StreamLost,
     fetch,
 )
@@ -43,6 +46,23 @@ async def test_fetch(make_transport: MakeTransport) -> None:
                 max_bytes=4,
             )
             assert (head.status, body) == (200, b"ping")
+
+
+async def test_connections_are_counted() -> None:
+    """Those that came up, that are gone, and that never came up, over either version."""
+    counts = ConnectionCounts()
+    transport = HttpTransport(counts=counts)
+    limits: dict[str, Any] = {"timeout_s": 3, "max_bytes": 4}
+    async with peer(h1_echo) as one, peer(h2_echo) as other:
+        for endpoint in (one.http1, other.http2):
+            await fetch(transport, endpoint, "/", [], method="POST", body=b"ping", **limits)
+        assert (counts.opened, counts.failed) == (2, 0)
+        await transport.close()
+        assert counts.closed == 2
+    nobody = HttpTransport(counts=counts)
+    with pytest.raises(ConnectFailed):
+        await fetch(nobody, one.http1, "/", [], **limits)
+    assert (counts.opened, counts.closed, counts.failed) == (2, 2, 1)
 
 
 async def test_fetch_has_limits(make_transport: MakeTransport) -> None:

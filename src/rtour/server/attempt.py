@@ -129,7 +129,7 @@ class Attempt:
         return headers
 
     def _counted(self, data: bytes) -> bytes:
-        self._world.counts.sent_bytes += len(data)
+        self._world.counts.sent_bytes[self.route.type] += len(data)
         return data
 
     def _first_bytes(self) -> bytes:
@@ -243,6 +243,7 @@ class Attempt:
     async def _converse(self, exchange: Exchange) -> Ended | Suspended:
         head = await exchange.head()
         self.sdk = head.headers.get("x-restate-server")
+        self._world.counts.answers[self.route.type, head.status] += 1
         if not 200 <= head.status < 300:
             # Dates in headers are the service's, whose clock is a machine's.
             clock = self._world.clock
@@ -253,7 +254,7 @@ class Attempt:
             raise failure("RT0012", f"expected content-type {expected}, got {got}")
         decoder = Decoder(self._world.limits.message_bytes_max)
         while data := await exchange.receive():
-            self._world.counts.received_bytes += len(data)
+            self._world.counts.received_bytes[self.route.type] += len(data)
             self.active_at = self._loop.time()
             decoder.feed(data)
             while (received := decoder.next_frame()) is not None:
@@ -291,7 +292,6 @@ class Attempt:
             entry, raw = shifted(entry, raw, by_ms)
         resolved = self._world.preconditions.check(self.invocation, entry)
         callee = resolved.callee
-        self._world.counts.commands[type(entry)] += 1
         if self.span is not None:
             self.span.command(entry)
             callee = None if callee is None else self.span.calling(callee, entry)

@@ -33,6 +33,13 @@ class Route(msgspec.Struct, frozen=True):
     abort_timeout_ms: int = 600_000
     eager_state: bool = True
 
+    @property
+    def type(self) -> str:
+        """How the deployment is spoken to, in the official server's words."""
+        if self.endpoint.is_lambda:
+            return "Lambda"
+        return "Http/bidi-stream" if self.duplex else "Http/request-response"
+
 
 class Progress(msgspec.Struct, frozen=True):
     """What the SDK is told of earlier attempts since the journal last grew."""

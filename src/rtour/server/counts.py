@@ -30,6 +30,20 @@ class Durations:
         self.total_s += seconds
 
 
+class Spent:
+    """How many took how long together."""
+
+    __slots__ = ("count", "total_s")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total_s = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.count += 1
+        self.total_s += seconds
+
+
 class IngressCounts:
     """Requests by service, call or send, and what became of them; and how long they took."""
 
@@ -37,15 +51,15 @@ class IngressCounts:
 
     def __init__(self) -> None:
         self.requests: defaultdict[tuple[str, str, str], int] = defaultdict(int)
-        self.durations = Durations()
+        self.durations: defaultdict[tuple[str, str], Durations] = defaultdict(Durations)
 
 
 class AttemptCounts:
-    """Attempts, by how they went; commands, by type; bytes to and from services."""
+    """Attempts, by how they went; answers and bytes of services, by how they are spoken to."""
 
     __slots__ = (
         "aborted",
-        "commands",
+        "answers",
         "completed",
         "durations",
         "enqueued",
@@ -66,18 +80,35 @@ class AttemptCounts:
         self.failed = 0
         self.exhausted = 0  # of the failed ones, those that are not tried again
         self.aborted = 0
-        self.sent_bytes = 0
-        self.received_bytes = 0
+        self.answers: defaultdict[tuple[str, int], int] = defaultdict(int)  # by status, too
+        self.sent_bytes: defaultdict[str, int] = defaultdict(int)
+        self.received_bytes: defaultdict[str, int] = defaultdict(int)
         self.truncated_states = 0
-        self.commands: defaultdict[type, int] = defaultdict(int)
         self.durations = Durations()
 
 
-class CommitCounts:
-    """Batches that were made durable, and the time from the order to the answer."""
+class ConnectionCounts:
+    """Connections to services that came up, that are gone, and that never came up."""
 
-    __slots__ = ("commits", "durations")
+    __slots__ = ("closed", "failed", "opened")
 
     def __init__(self) -> None:
-        self.commits = 0
-        self.durations = Durations()
+        self.opened = 0
+        self.closed = 0
+        self.failed = 0
+
+
+class EngineCounts:
+    """Commands with the time it took to decide them, what followed, and how long commits took.
+
+    Actions are counted by type, answers by the type of the answer; entries by their message type.
+    """
+
+    __slots__ = ("actions", "commands", "commits", "entries", "messages")
+
+    def __init__(self) -> None:
+        self.commands: defaultdict[type, Spent] = defaultdict(Spent)
+        self.actions: defaultdict[type, int] = defaultdict(int)
+        self.messages = 0  # to other keys
+        self.entries: defaultdict[int, int] = defaultdict(int)
+        self.commits = Durations()

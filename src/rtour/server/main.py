@@ -22,6 +22,7 @@ from rtour.server.admin.app import About, Admin
 from rtour.server.attempt_terms import AttemptLimits
 from rtour.server.autopilot import Autopilot
 from rtour.server.cleaner import Cleaner
+from rtour.server.counts import ConnectionCounts
 from rtour.server.defaults import defaults, route_settings
 from rtour.server.discoverer import HttpDiscoverer
 from rtour.server.front import Front, FrontLimits
@@ -33,6 +34,7 @@ from rtour.server.kafka.subscriptions import Subscriptions
 from rtour.server.lateness import Lateness
 from rtour.server.live import live_attempts
 from rtour.server.metrics import Metrics
+from rtour.server.metrics.state_size import StateSize
 from rtour.server.outside import signing, tracing_to, transport_to
 from rtour.server.preconditions import Preconditions
 from rtour.server.processor import Processor
@@ -123,7 +125,8 @@ class Server:
         self.tracing = tracing = tracing_to(
             settings, clock, random, self.storage.view, CLUSTER_NAME
         )
-        self._transport = self._given_transport or transport_to(settings)
+        self.connection_counts = ConnectionCounts()
+        self._transport = self._given_transport or transport_to(settings, self.connection_counts)
         self.processor = Processor(
             self.storage,
             clock,
@@ -150,6 +153,7 @@ class Server:
             QueryLimits(settings.query_timeout_ms, settings.query_rows_max),
             Pace(lambda: self.processor.proposed),
         )
+        self.state_size = StateSize(self.queries, self._tasks)
         self.timers = Timers(self.storage.timers_after, propose, clock)
         self.cleaner = Cleaner(
             self.storage.expired,

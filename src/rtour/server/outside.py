@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from rtour.clock import Clock
+from rtour.server.counts import ConnectionCounts
 from rtour.server.identity import Sign, Signer, unsigned
 from rtour.server.settings import Settings
 from rtour.server.transport import HttpTransport, Transport
@@ -30,9 +31,9 @@ def signing(settings: Settings, clock: Clock) -> Sign:
     return signer.headers
 
 
-def transport_to(settings: Settings) -> Transport:
+def transport_to(settings: Settings, counts: ConnectionCounts) -> Transport:
     """To deployments behind URLs, and to those that are Lambda functions."""
-    http = HttpTransport(ca_file=settings.deployment_ca_file)
+    http = HttpTransport(ca_file=settings.deployment_ca_file, counts=counts)
     return LambdaTransport(http, calls_to(settings.lambda_endpoint))
 
 

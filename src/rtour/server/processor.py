@@ -15,13 +15,15 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from time import perf_counter
 
 from rtour.clock import Clock
-from rtour.engine.actions import Action
+from rtour.engine.actions import Action, Respond
 from rtour.engine.apply import apply
+from rtour.engine.changes import AppendEntry
 from rtour.engine.commands import Command, Record
 from rtour.engine.decision import Decision
-from rtour.server.counts import CommitCounts
+from rtour.server.counts import EngineCounts
 from rtour.server.weights import weight
 from rtour.storage import Recovered, Storage
 
@@ -59,9 +61,9 @@ class Processor:
         self._on_fatal = on_fatal
         self.on_idle: Callable[[], None] | None = None
         self._watch = watch
-        self.counts = CommitCounts()
+        self.counts = EngineCounts()
         self._commit_began = 0.0
-        self._unstored_bytes_max = unstored_bytes_max
+        self.unstored_bytes_max = unstored_bytes_max
         self._queue: deque[tuple[Command, int]] = deque()  # with their weights
         self._actions: list[Action] = []
         self._committing: list[Action] | None = None
@@ -110,6 +112,11 @@ class Processor:
         """How many commands were proposed since the start."""
         return self._proposed
 
+    @property
+    def unstored_bytes(self) -> int:
+        """The weight of all commands that are not durable yet."""
+        return self._proposed_bytes - self._done_bytes
+
     async def settled(self) -> None:
         """Wait until nothing is left to do, which under load may never be."""
         if self._failed or not self._busy():
@@ -130,9 +137,7 @@ class Processor:
 
     async def room(self) -> None:
         """Wait while more is not durable than memory is for: so the disk sets everybody's pace."""
-        while (
-            self._proposed_bytes - self._done_bytes > self._unstored_bytes_max and not self._failed
-        ):
+        while self.unstored_bytes > self.unstored_bytes_max and not self._failed:
             await self.caught_up()
 
     def _busy(self) -> bool:
@@ -169,6 +174,7 @@ class Processor:
         while pending:
             self._sequence += 1
             record = Record(self._sequence, self._at, pending.popleft())
+            began = perf_counter()
             try:
                 decision = apply(self._storage.view, record)
             except Exception as error:
@@ -184,8 +190,16 @@ class Processor:
             if decision.changes:
                 self._wrote = True
                 self._storage.write(decision.changes, sequence=record.sequence, at=record.at)
+                self._count_entries(decision)
+            self.counts.commands[type(record.command)].add(perf_counter() - began)
             self._actions += decision.actions
             pending += decision.messages
+            self.counts.messages += len(decision.messages)
+
+    def _count_entries(self, decision: Decision) -> None:
+        for change in decision.changes:
+            if type(change) is AppendEntry:
+                self.counts.entries[change.entry.type] += 1
 
     def _commit_in_time(self) -> None:
         """Commit at once what somebody waits for, and a little later what nobody does."""
@@ -218,8 +232,7 @@ class Processor:
     def _committed(self, error: BaseException | None) -> None:
         actions, self._committing = self._committing, None
         assert actions is not None
-        self.counts.commits += 1
-        self.counts.durations.add(asyncio.get_running_loop().time() - self._commit_began)
+        self.counts.commits.add(asyncio.get_running_loop().time() - self._commit_began)
         if error is not None:
             self._fail(error)
             return
@@ -242,6 +255,8 @@ class Processor:
 
     def _dispatch_all(self, actions: list[Action]) -> None:
         for action in actions:
+            told = action.response if type(action) is Respond else action
+            self.counts.actions[type(told)] += 1
             try:
                 self._dispatch(action)
             except Exception:

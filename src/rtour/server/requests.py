@@ -7,6 +7,7 @@ same number. Nothing of this is durable: a client that loses its server asks aga
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -92,6 +93,7 @@ class Requests:
         self._callers = 0  # who wait for the end of an invocation
         self._others = 0  # who wait for the next commit
         self._failure: str | None = None
+        self.answered: Counter[str] = Counter()  # callers, by how their question was answered
 
     @property
     def pending(self) -> int:
@@ -106,6 +108,7 @@ class Requests:
         if self._room is not None:
             await self._room()
         if self._failure is not None:
+            self.answered["unavailable_error"] += 1
             raise Unavailable(self._failure)
         number = self._next
         self._next += 1
@@ -115,6 +118,7 @@ class Requests:
             id_ = command.id
         lasting = id_ is not None
         if (self._callers if lasting else self._others) >= self._pending_max:
+            self.answered["overloaded_error"] += 1
             raise Overloaded
         if isinstance(command, Invoke | Attach) and lasting and _is_shared(command):
             together = self._ask_together(command, number)
@@ -168,12 +172,14 @@ class Requests:
         """Give an answer to whoever waits for it, if they still do."""
         answer = self._waiting.get(respond.request_id)
         if answer is not None and not answer.done():
+            self._answered(answer, "completed")
             answer.set_result(respond.response)
 
     def refuse(self, number: int, error: Exception) -> None:
         """Let one waiter fail: its command could not be carried out."""
         answer = self._waiting.get(number)
         if answer is not None and not answer.done():
+            self._answered(answer, "internal_error")
             answer.set_exception(error)
 
     def fail(self, error: Exception) -> None:
@@ -181,7 +187,12 @@ class Requests:
         self._failure = self._failure or str(error)
         for answer in self._waiting.values():
             if not answer.done():
+                self._answered(answer, "unavailable_error")
                 answer.set_exception(Unavailable(self._failure))
+
+    def _answered(self, answer: asyncio.Future[Response] | _Party, status: str) -> None:
+        """Count whoever is told this, in the official server's words."""
+        self.answered[status] += len(answer.answers) if isinstance(answer, _Party) else 1
 
 
 def _is_shared(command: Invoke | Attach) -> bool:

@@ -130,6 +130,16 @@ class Front:
         return len(self._connections)
 
     @property
+    def requests_bytes_max(self) -> int:
+        """What the requests of all connections may hold together."""
+        return self.shared.limits.requests_bytes_max
+
+    @property
+    def requests_bytes(self) -> int:
+        """What they hold."""
+        return self.requests_bytes_max - self.shared.budget.left
+
+    @property
     def address(self) -> tuple[str, int]:
         """Host and port; the port is the real one also when 0 was asked for."""
         assert self._server is not None, "listen() first"

@@ -126,7 +126,7 @@ class Calls:
         loop = asyncio.get_running_loop()
         began = loop.time()
         reply = await work
-        self.counts.durations.add(loop.time() - began)
+        self.counts.durations[service, kind].add(loop.time() - began)
         outcome = "completed" if reply.status < 400 else "invocation_error"
         self.counts.requests[service, kind, outcome] += 1
         return reply

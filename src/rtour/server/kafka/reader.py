@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 
 import msgspec
@@ -69,7 +70,7 @@ class Reader:
         self._held: dict[int, Held] = {}
         self._last: dict[int, int] = {}  # the offset that was proposed last, by partition
         self._lag: dict[int, int] = {}
-        self._taken = 0
+        self.taken: Counter[int] = Counter()  # records, by partition
         self._error: str | None = None
         self._trouble = Trouble(subscription)
         self._client: Client | None = None
@@ -83,7 +84,7 @@ class Reader:
             self._subscription.id,
             "ended" if self._ended else "failing" if error else "reading",
             error,
-            self._taken,
+            self.taken.total(),
             dict(sorted(self._lag.items())),
             {partition: held.reason for partition, held in sorted(self._held.items())},
         )
@@ -92,13 +93,13 @@ class Reader:
         """Read until cancelled, with a new consumer whenever one fails."""
         retry_s = _FIRST_RETRY_S
         while not self._ended:
-            taken = self._taken
+            taken = self.taken.total()
             try:
                 await self._read()
             except Exception as error:
                 if not isinstance(error, RtourError):
                     log.exception("The reader of %s failed", self._subscription.source)
-                retry_s = _FIRST_RETRY_S if self._taken > taken else retry_s
+                retry_s = _FIRST_RETRY_S if self.taken.total() > taken else retry_s
                 self._error = str(error)
                 self._trouble.tell(self._error)
                 await asyncio.sleep(retry_s)
@@ -157,7 +158,7 @@ class Reader:
             if failure is not None:
                 raise failure
         if commands and not self._ended:
-            self._taken += len(commands)
+            self.taken[records[0].partition] += len(commands)
             self._held.pop(records[0].partition, None)
             await client.taken(records[len(commands) - 1])
         if stuck is not None:

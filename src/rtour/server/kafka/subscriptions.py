@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from random import Random
 
 import msgspec
@@ -131,6 +131,13 @@ class Subscriptions:
     def readings(self) -> list[Reading]:
         """How each subscription's reader is doing."""
         return [self._reading(subscription) for subscription in self.subscriptions()]
+
+    def taken(self) -> Iterator[tuple[Subscription, int, int]]:
+        """How many records became invocations, by subscription and partition."""
+        for subscription in self.subscriptions():
+            if (running := self._readers.get(subscription.id)) is not None:
+                for partition, count in sorted(running[0].taken.items()):
+                    yield subscription, partition, count
 
     def _reading(self, subscription: Subscription) -> Reading:
         running = self._readers.get(subscription.id)

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Sequence
 
+from rtour.server.counts import ConnectionCounts
 from rtour.server.transport.codec import CodecFactory, default_codec
 from rtour.server.transport.errors import BadPeer, ConnectFailed, StreamLost
 from rtour.server.transport.exchange import HttpExchange
@@ -38,9 +39,11 @@ class HttpTransport:
         tls: ssl.SSLContext | None = None,
         ca_file: str | None = None,
         codec_factory: CodecFactory = default_codec,
+        counts: ConnectionCounts | None = None,
     ) -> None:
         self._limits = limits
         self._codec_factory = codec_factory
+        self._counts = counts or ConnectionCounts()
         self._ca_file = ca_file
         self._pools: dict[Origin, Pool] = {}
         self._tls: dict[str, ssl.SSLContext] = {}
@@ -97,6 +100,7 @@ class HttpTransport:
                 self._limits,
                 tls=self._tls_context(origin.http_version) if origin.secure else None,
                 codec_factory=self._codec_factory,
+                counts=self._counts,
             )
         return pool
 

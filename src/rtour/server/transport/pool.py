@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import ssl
 
+from rtour.server.counts import ConnectionCounts
 from rtour.server.transport.codec import CodecFactory
 from rtour.server.transport.errors import ConnectFailed, TransportError
 from rtour.server.transport.exchange import HttpExchange
@@ -35,12 +36,14 @@ class Pool:
         *,
         tls: ssl.SSLContext | None,
         codec_factory: CodecFactory,
+        counts: ConnectionCounts,
     ) -> None:
         self.loop = loop
         self._origin = origin
         self._limits = limits
         self._tls = tls
         self._codec_factory = codec_factory
+        self._counts = counts
         self._multiplexed: list[Http2Connection] = []
         self._idle: list[Http1Connection] = []
         self._open: set[Connection] = set()
@@ -141,6 +144,13 @@ class Pool:
         return connection
 
     async def _connect(self) -> Connection:
+        try:
+            return await self._new_connection()
+        except ConnectFailed:
+            self._counts.failed += 1
+            raise
+
+    async def _new_connection(self) -> Connection:
         origin = self._origin
         try:
             async with asyncio.timeout(self._limits.connect_timeout_s):
@@ -177,6 +187,7 @@ class Pool:
         else:
             connection = Http1Connection(self.loop, self._limits, self._on_http1_change)
         self._open.add(connection)
+        self._counts.opened += 1
         return connection
 
     def _on_http2_change(self, connection: Http2Connection) -> None:
@@ -185,16 +196,19 @@ class Pool:
         if connection.retired:
             with contextlib.suppress(ValueError):
                 self._multiplexed.remove(connection)
-        if connection.closed.done():
-            self._open.discard(connection)
+        self._forget_closed(connection)
 
     def _on_http1_change(self, connection: Http1Connection) -> None:
-        if connection.closed.done():
-            self._open.discard(connection)
+        self._forget_closed(connection)
         if connection.usable:
             self._keep_idle(connection)
         elif connection in self._idle:
             self._idle.remove(connection)
+
+    def _forget_closed(self, connection: Connection) -> None:
+        if connection.closed.done() and connection in self._open:
+            self._open.remove(connection)
+            self._counts.closed += 1
 
     def _keep_idle(self, connection: Http1Connection) -> None:
         if len(self._idle) >= self._limits.h1_idle_connections_max or self._closed:

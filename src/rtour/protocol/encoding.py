@@ -21,6 +21,7 @@ from rtour.protocol.protobuf import (
     optional_text,
     packed,
     text,
+    text_pair,
     varint,
 )
 from rtour.protocol.trees import fold, nested
@@ -48,16 +49,12 @@ def _value(key: bytes, content: bytes) -> bytes:
 def _failure(key: bytes, failure: m.Failure, version: int) -> bytes:
     content = number(b"\x08", failure.code) + text(b"\x12", failure.message)
     if failure.metadata and version >= _METADATA_SINCE:
-        content += b"".join([_pair(b"\x1a", name, value) for name, value in failure.metadata])
+        content += b"".join([text_pair(b"\x1a", name, value) for name, value in failure.metadata])
     return block(key, content)
 
 
-def _pair(key: bytes, name: str, value: str) -> bytes:
-    return block(key, text(b"\x0a", name) + text(b"\x12", value))
-
-
 def _headers(key: bytes, headers: tuple[m.Header, ...]) -> bytes:
-    return b"".join([_pair(key, header.key, header.value) for header in headers])
+    return b"".join([text_pair(key, header.key, header.value) for header in headers])
 
 
 def _result(value: bytes, failure: bytes, result: m.Value | m.Failure, version: int) -> bytes:

@@ -53,12 +53,14 @@ class InputRules:
 
     def check(self, content_type: str | None, body: bytes) -> None:
         """Raise InputRejected unless a rule fits; the last rule's complaint is reported."""
-        complaint: str | None = "Bad configuration of the input validation rules"
-        for rule in self._rules:
+        reported = "Bad configuration of the input validation rules"
+        for rule in reversed(self._rules):  # the last one is for bodies, which nearly all have
             complaint = _complaint(rule, content_type, body)
             if complaint is None:
                 return
-        raise InputRejected(f"input validation error: {complaint}")
+            if rule is self._rules[-1]:
+                reported = complaint
+        raise InputRejected(f"input validation error: {reported}")
 
     @property
     def description(self) -> str:

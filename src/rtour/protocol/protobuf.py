@@ -145,7 +145,7 @@ def varint(value: int) -> bytes:
     if 0 <= value < 128:
         return _ONE_BYTE[value]
     assert 0 <= value <= _U64, f"{value} is no unsigned 64-bit number"
-    out = bytearray()
+    out = []
     while value > 127:
         out.append(value & 127 | 128)
         value >>= 7
@@ -172,6 +172,15 @@ def text(key: bytes, content: str) -> bytes:
 def optional_text(key: bytes, content: str | None) -> bytes:
     """A string field with presence: the empty string is written, None is not."""
     return b"" if content is None else block(key, content.encode())
+
+
+def text_pair(key: bytes, first: str, second: str) -> bytes:
+    """A nested message whose fields 1 and 2 are strings: what `pair` reads."""
+    one, two = first.encode(), second.encode()
+    size = len(one) + len(two) + 4
+    if one and two and size < 128:  # nearly always
+        return b"%b%c\x0a%c%b\x12%c%b" % (key, size, len(one), one, len(two), two)
+    return block(key, blob(b"\x0a", one) + blob(b"\x12", two))
 
 
 def number(key: bytes, value: int) -> bytes:

@@ -36,6 +36,7 @@ from rtour.server.attempt_errors import AttemptFailure, failure, from_head, from
 from rtour.server.attempt_terms import AttemptWorld, Ended, Progress, Route, Suspended
 from rtour.server.service_times import shifted
 from rtour.server.transport import Exchange
+from rtour.server.watch import Watch
 
 log = logging.getLogger("rtour.attempt")
 
@@ -48,7 +49,12 @@ class Attempt:
     """Runs once. `notify`, `close_input` and `ack` come from the invoker while it runs."""
 
     def __init__(
-        self, invocation: Invocation, route: Route, progress: Progress, world: AttemptWorld
+        self,
+        invocation: Invocation,
+        route: Route,
+        progress: Progress,
+        world: AttemptWorld,
+        watch: Watch,
     ) -> None:
         self.invocation = invocation
         self.route = route
@@ -68,7 +74,8 @@ class Attempt:
         self._exchange: Exchange | None = None
         self._loop = asyncio.get_running_loop()
         self.active_at = self._loop.time()
-        self._watch: asyncio.TimerHandle | None = None
+        self._watch = watch
+        self._timer: asyncio.TimerHandle | None = None
         self._aborted = False
         self._cancelled = False
 
@@ -76,7 +83,7 @@ class Attempt:
         """Make the attempt. Raises AttemptFailure, ProtocolError, TransportError or Refused."""
         route, target = self.route, self.invocation.target
         path = f"/invoke/{target.service}/{target.handler}"
-        self._arm()
+        self._watch.begin(self, self._silence_s())
         try:
             exchange = await self._world.transport.open(
                 route.endpoint,
@@ -97,8 +104,9 @@ class Attempt:
             finally:
                 exchange.discard(self._world.limits.discard_timeout_s)
         finally:
-            if self._watch is not None:
-                self._watch.cancel()
+            self._watch.end(self)
+            if self._timer is not None:
+                self._timer.cancel()
 
     def cancel(self) -> None:
         """Break the exchange off: the invocation was killed, or is no longer ours."""
@@ -342,19 +350,19 @@ class Attempt:
 
     # --- time ------------------------------------------------------------------------------------
 
-    def _arm(self) -> None:
-        limit_ms = (
-            self.route.inactivity_timeout_ms if self.input_open else self.route.abort_timeout_ms
-        )
-        due = self.active_at + limit_ms / 1000
-        self._watch = self._loop.call_at(due, self._check_time, due)
+    def arm(self) -> None:
+        """Look again when the silence since `active_at` has lasted too long."""
+        due = self.active_at + self._silence_s()
+        self._timer = self._loop.call_at(due, self._check_time, due)
+
+    def _silence_s(self) -> float:
+        """How long nothing may be sent or received."""
+        route = self.route
+        return (route.inactivity_timeout_ms if self.input_open else route.abort_timeout_ms) / 1000
 
     def _check_time(self, due: float) -> None:
         """Close the input of an idle attempt, then give it up; look again if it was active."""
-        limit_ms = (
-            self.route.inactivity_timeout_ms if self.input_open else self.route.abort_timeout_ms
-        )
-        if self.active_at + limit_ms / 1000 <= due:
+        if self.active_at + self._silence_s() <= due:
             if self.input_open:
                 self.close_input()
             elif self._exchange is None:  # still connecting, which has a limit of its own
@@ -363,7 +371,7 @@ class Attempt:
                 self._aborted = True
                 self.cancel()
                 return
-        self._arm()
+        self.arm()
 
     def timed_out(self) -> AttemptFailure | None:
         """The reason, if the attempt broke because it took too long."""

@@ -43,6 +43,7 @@ from rtour.server.preconditions import Refused
 from rtour.server.ready import ReadyQueue
 from rtour.server.tasks import TaskSet
 from rtour.server.transport import TransportError
+from rtour.server.watch import Watch
 
 log = logging.getLogger("rtour.invoker")
 
@@ -63,6 +64,7 @@ class Invoker:
         self._loop = asyncio.get_running_loop()
         self.ready = ReadyQueue(limits, self._loop.time, self._bring_back)
         self._room_maker = RoomMaker(self._attempts, self.ready.__len__, limits.idle_s)
+        self._watch = Watch()
         self._tasks = TaskSet()
         self._stopping = False
 
@@ -214,7 +216,7 @@ class Invoker:
         since_ms = self._world.clock.now_ms() - activation.grown_at if activation.failures else 0
         progress = Progress(activation.failures, max(since_ms, 0))
         activation.deployment_id = route.deployment_id
-        activation.attempt = Attempt(invocation, route, progress, self._world)
+        activation.attempt = Attempt(invocation, route, progress, self._world, self._watch)
         extra = {"invocation": invocation}
         log.debug("Attempt %d on %s", activation.attempts, route.endpoint.uri, extra=extra)
         return activation.attempt
@@ -254,7 +256,6 @@ class Invoker:
         if attempt.span is not None:
             attempt.span.end(outcome if current else None)
         if current:
-            self._note_progress(activation, attempt)
             self._report(activation, attempt, outcome)
         else:
             self.counts.aborted += 1
@@ -296,6 +297,7 @@ class Invoker:
                     )
                 )
             case AttemptFailure():
+                self._note_progress(activation, attempt)
                 self._failed(activation, outcome)
 
     # --- failing ---------------------------------------------------------------------------------

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from rtour.engine.actions import Respond, Response
 from rtour.engine.commands import Attach, Command, Detach, Invoke
-from rtour.engine.model import RequestSink
 from rtour.errors import RtourError
+
+_LASTING: Final = (Invoke, Attach)  # with a sink they wait for the end of an invocation
 
 
 class Proposer(Protocol):
@@ -114,16 +115,16 @@ class Requests:
         self._next += 1
         command = make(number)
         id_ = None
-        if isinstance(command, Invoke | Attach) and command.sink == RequestSink(number):
+        if isinstance(command, _LASTING) and command.sink is not None:
             id_ = command.id
+            if self._callers < self._pending_max and _is_shared(command):
+                together = self._ask_together(command, number)
+                del make, command
+                return await together
         lasting = id_ is not None
         if (self._callers if lasting else self._others) >= self._pending_max:
             self.answered["overloaded_error"] += 1
             raise Overloaded
-        if isinstance(command, Invoke | Attach) and lasting and _is_shared(command):
-            together = self._ask_together(command, number)
-            del make, command
-            return await together
         self._callers += lasting
         self._others += not lasting
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()

@@ -79,7 +79,8 @@ class Http1Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._deadline = Deadline(self._loop, self._expired)
         self._queue: deque[_Arrived] = deque()
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None  # answers the request that holds `_held`
+        self._held: Share | None = None
         self._writable = asyncio.Event()
         self._writable.set()
         self._lingering: int | None = None  # bytes still accepted after a refusal
@@ -125,6 +126,8 @@ class Http1Connection(asyncio.Protocol):
         self._writable.set()
         if self._task is not None:
             self._task.cancel()
+        if self._held is not None:  # a task that is cancelled before it begins has no `finally`
+            self._held.give_back()
         for arrived in self._queue:
             arrived.share.give_back()
         self._queue.clear()
@@ -242,9 +245,8 @@ class Http1Connection(asyncio.Protocol):
     # --- answers ---------------------------------------------------------------------------------
 
     def _begin(self, arrived: _Arrived) -> None:
+        self._held = arrived.share
         self._task = self._loop.create_task(self._respond(arrived))
-        # A client may be gone before the task begins: it is cancelled then without a `finally`.
-        self._task.add_done_callback(lambda _: arrived.share.give_back())
 
     async def _respond(self, arrived: _Arrived) -> None:
         try:

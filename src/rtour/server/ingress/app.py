@@ -120,11 +120,11 @@ class Ingress:
             raise not_found()
         return self._calls.classic(request, parts)
 
-    async def _call(self, request: Request, parts: list[str]) -> Reply:
-        return await self._calls.explicit(request, parts[1:], send=False)
+    def _call(self, request: Request, parts: list[str]) -> Awaitable[Reply]:
+        return self._calls.explicit(request, parts[1:], send=False)
 
-    async def _send(self, request: Request, parts: list[str]) -> Reply:
-        return await self._calls.explicit(request, parts[1:], send=True)
+    def _send(self, request: Request, parts: list[str]) -> Awaitable[Reply]:
+        return self._calls.explicit(request, parts[1:], send=True)
 
     async def _scope(self, _request: Request, parts: list[str]) -> Reply:
         if len(parts) < 5 or parts[2] not in {"call", "send"}:

@@ -73,27 +73,27 @@ class Calls:
         self._random = random
         self._not_forwarded = _NOT_FORWARDED | own_headers
 
-    async def classic(self, request: Request, parts: list[str]) -> Reply:
+    def classic(self, request: Request, parts: list[str]) -> Awaitable[Reply]:
         """`/{service}[/{key}]/{handler}[/send]`."""
         service = service_at(self._registry, parts[0])
         size = 3 if service.keyed else 2
         send = len(parts) == size + 1 and parts[-1] == "send"
         if len(parts) != size and not send:
             raise IngressError(400, CLASSIC_FORM)
-        return await self._invoke(request, service, parts[:size], send=send)
+        return self._invoke(request, service, parts[:size], send=send)
 
-    async def explicit(self, request: Request, parts: list[str], *, send: bool) -> Reply:
+    def explicit(self, request: Request, parts: list[str], *, send: bool) -> Awaitable[Reply]:
         """`/restate/call/…` and `/restate/send/…`; `parts` is what follows."""
         if len(parts) < 2:
             raise IngressError(400, NEW_FORM)
         service = service_at(self._registry, parts[0])
         if len(parts) != (3 if service.keyed else 2):
             raise IngressError(400, NEW_FORM)
-        return await self._invoke(request, service, parts, send=send)
+        return self._invoke(request, service, parts, send=send)
 
-    async def _invoke(
+    def _invoke(
         self, request: Request, service: ServiceMeta, parts: list[str], *, send: bool
-    ) -> Reply:
+    ) -> Awaitable[Reply]:
         meta = service.handlers.get(parts[-1])
         if meta is None:
             raise IngressError(
@@ -118,8 +118,7 @@ class Calls:
             work = self._send(invoke, start_at)
         else:
             work = self._call(invoke)
-        del invoke  # and its body: a call may take hours
-        return await self._counted(service.name, "send" if send else "call", work)
+        return self._counted(service.name, "send" if send else "call", work)
 
     async def _counted(self, service: str, kind: str, work: Awaitable[Reply]) -> Reply:
         self.counts.requests[service, kind, "admitted"] += 1

@@ -79,7 +79,8 @@ class HttpTransport:
         exchange = HttpExchange(
             request, body, end=end, limits=self._limits, reconnect=pool.start, loop=pool.loop
         )
-        await pool.start(exchange)
+        if not pool.start_now(exchange):
+            await pool.start(exchange)
         return exchange
 
     async def close(self) -> None:

@@ -59,6 +59,14 @@ class Pool:
         """How many connections are open."""
         return len(self._open)
 
+    def start_now(self, exchange: HttpExchange) -> bool:
+        """Whether there was a connection, which the exchange then is on."""
+        connection = None if self._closed else self._ready(exchange)
+        if connection is None:
+            return False
+        connection.start(exchange)
+        return True
+
     async def start(self, exchange: HttpExchange) -> None:
         """Put an exchange on a connection, a new one if need be."""
         while True:

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_DEFAULTS: RunOptions[Any] = RunOptions()
+
 
 class AttemptFinishedEvent:
     """Set when this attempt ends, for whatever reason."""
@@ -129,7 +131,7 @@ class Context(Calls, Signals):
     ) -> DurableFuture[T]:
         """Run a side effect once: `action(*args, **kwargs)`, and keep its result."""
         bound = partial(action, *args, **kwargs) if args or kwargs else action
-        return self._run(name, bound, options or RunOptions(), without_none(return_hint(action)))
+        return self._run(name, bound, options or _DEFAULTS, without_none(return_hint(action)))
 
     @overload
     def run(
@@ -164,7 +166,7 @@ class Context(Calls, Signals):
         args: tuple[Any, ...] | None = None,
     ) -> DurableFuture[T]:
         """Run a side effect once, and keep its result; `run_typed` takes more options."""
-        options = RunOptions[T](
+        options: RunOptions[T] = RunOptions(
             serde, type_hint, max_attempts=max_attempts, max_duration=max_retry_duration
         )
         bound = partial(action, *args) if args else action
@@ -177,7 +179,8 @@ class Context(Calls, Signals):
         hint = options.type_hint if options.type_hint is not None else returned
         serde = resolve(options.serde, hint)
         run = self._vm.sys_run(name)
-        closure = Closure(name, action, serde, options.policy(), copy_context())
+        policy = None if options is _DEFAULTS else options.policy()
+        closure = Closure(name, action, serde, policy, copy_context())
         self._attempt.runs.add(run, closure)
         return LeafFuture(self._attempt, run, cast("Decode[T]", decode_with(serde)))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rtour.protocol import messages as m
 from rtour.sdk.exceptions import DurableTimeoutError, TerminalError
@@ -28,10 +28,11 @@ Decode = Callable[[m.Result], T]
 class DurableFuture(Awaitable[T], Generic[T]):
     """A result to come. Base of what `ctx.run`, `ctx.sleep`, calls and combinators return."""
 
-    __slots__ = ("_attempt", "_error", "_outcome", "_value")
+    __slots__ = ("_error", "_outcome", "_value", "attempt")
 
     def __init__(self, attempt: Attempt | None) -> None:
-        self._attempt = attempt
+        # Only the empty combination has none, and it never asks.
+        self.attempt: Attempt = attempt  # type: ignore[assignment]
         self._outcome = Outcome.PENDING
         self._value: T | None = None
         self._error: BaseException | None = None
@@ -42,11 +43,6 @@ class DurableFuture(Awaitable[T], Generic[T]):
             if self.attempt.codec is not None:
                 yield from self.attempt.unseal(self.leaves()).__await__()
         return self.result()
-
-    @property
-    def attempt(self) -> Attempt:
-        """The attempt it belongs to; only the empty combination has none, and never asks."""
-        return cast("Attempt", self._attempt)
 
     def is_completed(self) -> bool:
         """Whether an await would return at once."""
@@ -88,7 +84,7 @@ class DurableFuture(Awaitable[T], Generic[T]):
         self._settle()
         if self._error is not None:
             raise self._error
-        return cast("T", self._value)
+        return self._value  # type: ignore[return-value]  # it is settled
 
 
 class LeafFuture(DurableFuture[T]):

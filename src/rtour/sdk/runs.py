@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from types import FunctionType
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -24,6 +25,7 @@ import msgspec
 from rtour.protocol import messages as m
 from rtour.sdk.exceptions import RetryableError, TerminalError, is_internal_exception
 from rtour.sdk.serde import DefaultSerde, Serde
+from rtour.sdk.threads import threads_of
 from rtour.sdk.vm import VM, RunFailure, RunRetryPolicy
 from rtour.sdk.watching import inside_run
 
@@ -159,11 +161,13 @@ async def call(action: Callable[[], Any]) -> Any:
     if _is_coroutine_function(action):
         return await action()
     context = contextvars.copy_context()
-    value = await asyncio.get_running_loop().run_in_executor(None, partial(context.run, action))
+    value = await threads_of(asyncio.get_running_loop()).call(action, context)
     return await value if inspect.isawaitable(value) else value
 
 
 def _is_coroutine_function(action: Any) -> bool:
+    if type(action) is FunctionType and not action.__dict__:  # where marks would be
+        return bool(action.__code__.co_flags & inspect.CO_COROUTINE)
     while isinstance(action, partial):
         action = action.func
     return inspect.iscoroutinefunction(action) or (

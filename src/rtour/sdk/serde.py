@@ -213,11 +213,14 @@ def _holds_pydantic(hint: Any) -> bool:
 # --- JSON --------------------------------------------------------------------------------------
 
 
+_encode: Final = json.JSONEncoder().encode
+
+
 def _dump(value: Any) -> bytes:
     try:
-        return json.dumps(value).encode()
+        return _encode(value).encode()
     except TypeError:
-        return json.dumps(_builtins(value)).encode()
+        return _encode(_builtins(value)).encode()
 
 
 def _builtins(value: Any) -> Any:

@@ -39,7 +39,6 @@ class Phase(enum.IntEnum):
     WAITING_ENTRIES = 1
     REPLAYING = 2
     PROCESSING = 3
-    CLOSED = 4
 
 
 class Progress(enum.Enum):
@@ -63,6 +62,8 @@ class Core:
     def __init__(self, version: int, check_payloads: bool = True) -> None:
         self.version = version
         self.phase = Phase.WAITING_START
+        self.closed = False
+        """The last frame is written, whatever the phase."""
         self.start = m.Start(b"", "", 0)
         self.state = EagerState((), partial=True)
         self.input_closed = False
@@ -128,15 +129,11 @@ class Core:
     @property
     def ready_to_execute(self) -> bool:
         """The whole journal is here: the handler may run."""
-        return Phase.REPLAYING <= self.phase < Phase.CLOSED
+        return self.phase >= Phase.REPLAYING and not self.closed
 
     @property
     def replaying(self) -> bool:
-        return self.phase is Phase.REPLAYING
-
-    @property
-    def closed(self) -> bool:
-        return self.phase is Phase.CLOSED
+        return self.phase is Phase.REPLAYING and not self.closed
 
     def _on_frame(self, frame: Frame) -> None:
         message = decode(frame.type, frame.payload, self.version)
@@ -234,13 +231,13 @@ class Core:
 
     def progress(self, trees: Sequence[Tree]) -> Progress:
         """Look at notifications, one by one, until a tree resolves or nothing is left."""
-        if self.phase is Phase.CLOSED:
+        if self.closed:
             return Progress.CLOSED
         while True:
             if CANCEL in self._ready:
                 if self._cancel_calls():
                     return Progress.CLOSED if self.closed else Progress.CANCELLED
-            elif any(self.is_done(tree) for tree in trees):
+            elif any(map(self.is_done, trees)):
                 return Progress.DONE
             if not self._notifications:
                 return self._block(self._awaited(trees))
@@ -248,6 +245,8 @@ class Core:
 
     def is_done(self, tree: Tree) -> bool:
         """Whether the notifications looked at so far resolve `tree`."""
+        if type(tree) is int:  # nearly always
+            return tree in self._ready
         return evaluate(tree, self._ready) is not Outcome.PENDING
 
     def take(self, leaf: Leaf) -> m.Result | None:
@@ -305,7 +304,7 @@ class Core:
         if self.input_closed or self._draining:
             self.write(m.Suspension(to_future(awaited, self._ready)))
             self.suspended = True
-            self.phase = Phase.CLOSED
+            self.closed = True
             return Progress.CLOSED
         self._announce(awaited)
         return Progress.WAIT
@@ -318,7 +317,8 @@ class Core:
     def about_to_wait(self, trees: Sequence[Tree]) -> None:
         """The handler will wait for sure: say so at once, with the commands it has made."""
         if self.phase is Phase.PROCESSING and not (
-            self.input_closed
+            self.closed
+            or self.input_closed
             or self._draining
             or self.executing
             or self._waiting_runs
@@ -339,7 +339,7 @@ class Core:
 
     def assert_open(self) -> None:
         """Refuse to go on after the last frame."""
-        if self.phase is not Phase.CLOSED:
+        if not self.closed:
             return
         if self.suspended:
             raise SuspendedException
@@ -358,7 +358,7 @@ class Core:
 
         `related` is the index and the command that the failure is about, if it is about one.
         """
-        if self.phase is Phase.CLOSED:
+        if self.closed:
             return
         self.close(
             m.Error(code, message, stacktrace, next_retry_delay_ms=next_retry_delay_ms)
@@ -383,14 +383,14 @@ class Core:
     def abandon(self) -> None:
         """The connection is gone: nothing can be said any more."""
         self._output.clear()
-        self.phase = Phase.CLOSED
+        self.closed = True
 
     def close(self, last: m.Error | m.End) -> None:
         """Write the last frame of the attempt."""
         self._output.append(encode(last, self.version))
         if isinstance(last, m.Error):
             self.failure = last
-        self.phase = Phase.CLOSED
+        self.closed = True
 
     @property
     def random_seed(self) -> int:

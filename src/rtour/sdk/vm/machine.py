@@ -231,7 +231,7 @@ class VM(Core):
 
     def startable_runs(self) -> list[int]:
         """The closures to start now, in order: none while recorded commands are left."""
-        if not self._waiting_runs or self.phase is not Phase.PROCESSING:
+        if not self._waiting_runs or self.closed or self.phase is not Phase.PROCESSING:
             return []
         runs, self._waiting_runs = self._waiting_runs, []
         self.executing.update(runs)

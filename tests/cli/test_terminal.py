@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from rtour.cli.watching import ENTER, LEAVE
+from rtour.cli.watching import ENTER, LEAVE, NOTHING
 
 ROWS = 200
 HEIGHT, WIDTH = 24, 80
@@ -139,7 +139,7 @@ def pager(tmp_path: Path) -> Path:
 def test_ctrl_c_in_a_watch_leaves_the_terminal_as_it_was(admin: str, tmp_path: Path) -> None:
     """The alternate screen is left, the cursor is back, the modes are what they were; 130."""
     seat = Seat(admin, tmp_path, "invocations", "watch")
-    seat.wait_for(b"TARGET")
+    seat.wait_for(NOTHING.encode())
     seat.press(CTRL_C)
     seat.wait_for(LEAVE.encode())
     assert seat.settings == seat.before

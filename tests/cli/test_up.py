@@ -38,7 +38,7 @@ def test_taken_port_is_refused(real: Terminal, monkeypatch: pytest.MonkeyPatch) 
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = str(other.getsockname()[1])
-        result = real.run("up", "--ephemeral", "--admin-port", port, tty=True)
+        result = real.run("up", "--ephemeral", "--ingress-port", port, tty=True)
     assert result.code == 4
     assert f"port {port} is taken" in result.err
     assert opened == []

@@ -21,7 +21,6 @@ from rtour.cli.output import (
     document,
     item,
     record_of,
-    table,
 )
 from rtour.cli.registering import Wish, register_deployment
 from rtour.cli.session import Session, session_of
@@ -51,6 +50,7 @@ COLUMNS = (
     Column("services", "SERVICES", _services, fold=True),
     Column("created_at", "CREATED"),
 )
+NONE = "no deployments; register one: rtour deployments register localhost:9080"
 EXTRA = (
     Column("active_invocations", "INVOCATIONS"),
     Column("protocol_type", "TRANSPORT"),
@@ -88,9 +88,7 @@ def list_(
     async def view(client: Client) -> str:
         columns = COLUMNS + EXTRA if extra else COLUMNS
         records = await _records(client)
-        if not records:
-            session.note("no deployments; register one: rtour deployments register localhost:9080")
-        return table(session.look, columns, records)
+        return session.listed(columns, records, empty=NONE)
 
     session.show(view, watch=watch, every_s=interval)
 

@@ -11,7 +11,7 @@ from rtour.cli.arguments import invocation_id as checked
 from rtour.cli.completing import deployment_ids, invocation_ids, services
 from rtour.cli.invocation_table import COLUMNS
 from rtour.cli.operations import add_operations
-from rtour.cli.output import record_of, table
+from rtour.cli.output import record_of
 from rtour.cli.selecting import Filters
 from rtour.cli.session import Session, session_of
 from rtour.cli.tree import noun, verb
@@ -94,12 +94,13 @@ def _list(
 
     async def view(client: Client) -> str:
         found = await client.query.invocations(conditions, limit=limit, oldest_first=oldest_first)
-        if not watch:
+        if found and not watch:
             total = len(found)
             if total == limit:
                 total = await client.query.count("sys_invocation inv", conditions)
             session.note_afterwards(f"showing {len(found)} of {total}")
-        return table(session.look, COLUMNS, [record_of(each) for each in found])
+        records = [record_of(each) for each in found]
+        return session.listed(COLUMNS, records, empty="no invocations match")
 
     session.show(view, watch=watch, every_s=interval)
 

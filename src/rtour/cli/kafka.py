@@ -19,7 +19,6 @@ from rtour.cli.output import (
     document,
     item,
     record_of,
-    table,
 )
 from rtour.cli.session import Session, session_of
 from rtour.cli.tree import noun, verb
@@ -46,7 +45,8 @@ def list_(ctx: typer.Context) -> None:
 
     async def view(client: Client) -> str:
         found = await client.admin.kafka_clusters()
-        return table(session.look, COLUMNS, [record_of(each) for each in found])
+        records = [record_of(each) for each in found]
+        return session.listed(COLUMNS, records, empty="no Kafka clusters")
 
     session.show(view)
 

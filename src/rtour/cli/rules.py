@@ -9,7 +9,7 @@ import typer
 
 from rtour.cli.arguments import DryRun
 from rtour.cli.diagnostics import CliError, ExitCode, Misuse
-from rtour.cli.output import Column, Record, item, record_of, table
+from rtour.cli.output import Column, Record, item, record_of
 from rtour.cli.session import Session, session_of
 from rtour.cli.tree import noun, verb
 
@@ -42,7 +42,7 @@ def list_(
 
     async def view(client: Client) -> str:
         found = await client.query.rules()
-        return table(session.look, COLUMNS, [record_of(each) for each in found])
+        return session.listed(COLUMNS, [record_of(each) for each in found], empty="no rules")
 
     session.show(view)
 

@@ -20,7 +20,6 @@ from rtour.cli.output import (
     Record,
     document,
     record_of,
-    table,
 )
 from rtour.cli.service_status import status_view
 from rtour.cli.session import Session, session_of
@@ -44,6 +43,7 @@ COLUMNS = (
     Column("handlers", "HANDLERS", lambda r, _: str(len(r["handlers"]))),
     Column("deployment_id", "DEPLOYMENT"),
 )
+NONE = "no services; register a deployment: rtour deployments register URL"
 EXTRA = (
     Column("endpoint", "ENDPOINT", fold=True),
     Column("names", "HANDLER NAMES", lambda r, _: _names(r), fold=True),
@@ -100,9 +100,7 @@ def list_(
             for service in await client.admin.services()
             if service.public or not public_only
         ]
-        if not records:
-            session.note("no services; register a deployment: rtour deployments register URL")
-        return table(session.look, COLUMNS + EXTRA if extra else COLUMNS, records)
+        return session.listed(COLUMNS + EXTRA if extra else COLUMNS, records, empty=NONE)
 
     session.show(view, watch=watch, every_s=interval)
 

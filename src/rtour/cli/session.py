@@ -10,7 +10,7 @@ import asyncio
 import io
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ import msgspec
 import typer
 
 from rtour.cli.diagnostics import CliError
-from rtour.cli.output import Look
+from rtour.cli.output import Column, Look, Record, table
 from rtour.cli.settings import Settings, resolve
 from rtour.cli.tree import Colour, Format, Options, TableStyle
 from rtour.cli.wording import TimeFormat, shown
@@ -167,7 +167,15 @@ class Session:
 
     def note_afterwards(self, text: str) -> None:
         """To stderr, below what `show` is about to print."""
-        self._afterwards.append(text)
+        if text not in self._afterwards:
+            self._afterwards.append(text)
+
+    def listed(self, columns: Sequence[Column], records: Sequence[Record], *, empty: str) -> str:
+        """A table; where it has no rows, people get a sentence instead of a header over nothing."""
+        if records or self.format is not Format.TABLE:
+            return table(self.look, columns, records)
+        self.note_afterwards(empty)
+        return ""
 
     def warn(self, text: str) -> None:
         """Something that may surprise, to stderr."""

@@ -16,7 +16,7 @@ from rtour.cli.json_patch import patched
 from rtour.cli.output import Column, Record, table
 from rtour.cli.session import Session, session_of
 from rtour.cli.state_writing import Change, read_state, write
-from rtour.cli.tree import Format, noun, verb
+from rtour.cli.tree import noun, verb
 from rtour.cli.wording import as_json, size
 
 if TYPE_CHECKING:
@@ -74,10 +74,8 @@ def get(
         values = {each: _shown(value, binary) for each, value in sorted(state.items())}
         if plain:
             return msgspec.json.encode(values).decode() + "\n"
-        if not values and session.format is Format.TABLE:
-            session.note(f"no state under {service}/{key}")
         records = [{"key": each, "value": value} for each, value in values.items()]
-        return table(session.look, COLUMNS, records)
+        return session.listed(COLUMNS, records, empty=f"no state under {service}/{key}")
 
     session.show(view, watch=watch, every_s=interval)
 
@@ -101,7 +99,7 @@ def list_(
             }
             for key, rows in grouped.items()
         ]
-        return table(session.look, KEYS, records)
+        return session.listed(KEYS, records, empty=f"no key of {service} has state")
 
     session.show(view, watch=watch, every_s=interval)
 

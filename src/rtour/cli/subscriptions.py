@@ -8,7 +8,7 @@ import typer
 
 from rtour.cli.arguments import DryRun, pairs
 from rtour.cli.editing import edited
-from rtour.cli.output import Column, Fields, Heading, Record, document, item, record_of, table
+from rtour.cli.output import Column, Fields, Heading, Record, document, item, record_of
 from rtour.cli.session import session_of
 from rtour.cli.tree import noun, verb
 
@@ -44,7 +44,8 @@ def list_(
 
     async def view(client: Client) -> str:
         found = await client.admin.subscriptions(params)
-        return table(session.look, COLUMNS, [record_of(each) for each in found])
+        records = [record_of(each) for each in found]
+        return session.listed(COLUMNS, records, empty="no subscriptions")
 
     session.show(view)
 

@@ -8,7 +8,7 @@ import typer
 
 from rtour.cli.arguments import Every, Watch
 from rtour.cli.diagnostics import CliError, ExitCode
-from rtour.cli.output import Block, Column, Fields, Grid, Heading, Record, document, table
+from rtour.cli.output import Block, Column, Fields, Grid, Heading, Record, document
 from rtour.cli.session import session_of
 from rtour.cli.tree import noun, verb
 from rtour.client.query import quote, select
@@ -56,7 +56,8 @@ def list_(
 
     async def view(client: Client) -> str:
         rows = await client.query.rows(select(META, "sys_vqueue_meta", limit=limit))
-        return table(session.look, COLUMNS, [_whole(row, META) for row in rows])
+        records = [_whole(row, META) for row in rows]
+        return session.listed(COLUMNS, records, empty="no virtual queues")
 
     session.show(view, watch=watch, every_s=interval)
 

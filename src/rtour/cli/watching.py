@@ -14,6 +14,7 @@ ENTER = "\x1b[?1049h\x1b[?25l"
 LEAVE = "\x1b[?25h\x1b[?1049l"
 # What stands in front of the last view while the server does not answer.
 AWAY = "trying again"
+NOTHING = "nothing to show yet"
 HOME, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
@@ -61,7 +62,7 @@ async def _again(view: Callable[[], Awaitable[str]], before: str) -> str:
 
 def _screen(text: str, every_s: float, height: int) -> str:
     """One full screen; what does not fit is cut with a note, so that nothing scrolls."""
-    lines = [f"Every {every_s:g}s · ctrl-C ends", *text.splitlines()]
+    lines = [f"Every {every_s:g}s · ctrl-C ends", *(text or NOTHING).splitlines()]
     if len(lines) > height - 1:
         hidden = len(lines) - (height - 2)
         lines = [*lines[: height - 2], f"… {hidden} more lines"]

@@ -162,6 +162,8 @@ async def test_a_hundred_thousand_are_read_by_the_window(server: FakeServer, sea
     assert grid.row is not None
     assert grid.row.key.endswith("00100000")
     assert len(grid.rows) < 250
+    await seat.press("ctrl+a")
+    assert f"selected the {len(grid.rows)} rows that are read, of 100015" in seat.toasts
     asked = [json.loads(each.content)["query"] for each in server.requests if each.content]
     assert all("LIMIT" in sql or "COUNT" in sql for sql in asked if "sys_invocation" in sql)
 

@@ -36,3 +36,18 @@ async def test_keys_follow_the_focus(seat: Seat) -> None:
     """Elsewhere other keys stand there."""
     assert "Configure" in (await seat.press("2")).splitlines()[-1]
     assert "Register" in (await seat.press("4")).splitlines()[-1]
+
+
+async def test_a_question_with_many_lines_is_moved_over(server: FakeServer, tmp_path: Path) -> None:
+    """What will be done can be read to its end before one says yes, on the smallest screen too."""
+    async with opened(server, tmp_path, size=(60, 12)) as seat:
+        seat.app.push_screen(Confirm("All of it?", [f"line {n}" for n in range(40)]))
+        await seat.settle()
+        assert "line 0" in seat.text
+        text = await seat.press(*["pagedown"] * 5)
+        assert "line 39" in text
+        assert "Yes (y)" in text
+        assert "line 39" not in await seat.press("k", "up")
+        assert "line 36" in seat.text
+        await seat.press("enter")
+        assert not isinstance(seat.app.screen, Confirm)

@@ -9,7 +9,7 @@ from rich.text import Text
 from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.screen import ModalScreen, Screen
 from textual.suggester import SuggestFromList
@@ -41,6 +41,11 @@ class Confirm(ModalScreen[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "dismiss(True)", "Yes"),
         Binding("n,escape", "dismiss(False)", "No"),
+        # A button has the focus, so that enter means no: the lines are moved from here.
+        Binding("j,down", "scroll(1)", "Down", show=False),
+        Binding("k,up", "scroll(-1)", "Up", show=False),
+        Binding("pagedown,ctrl+d", "scroll(10)", "Page down", show=False),
+        Binding("pageup,ctrl+u", "scroll(-10)", "Page up", show=False),
     ]
 
     def __init__(self, question: str, lines: Sequence[str]) -> None:
@@ -51,7 +56,7 @@ class Confirm(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog danger"):
             yield Static(line(Piece(self._question, "strong")), classes="title")
-            with VerticalScroll(can_focus=False):
+            with Scroll(can_focus=False):
                 yield Static(stack(*(line(each) for each in self._lines)))
             with Horizontal(classes="buttons"):
                 yield Button("No (n)", id="no")
@@ -59,6 +64,9 @@ class Confirm(ModalScreen[bool]):
 
     def on_mount(self) -> None:
         self.query_one("#no").focus()
+
+    def action_scroll(self, lines: int) -> None:
+        self.query_one(Scroll).scroll_relative(y=lines, animate=False)
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
@@ -185,7 +193,7 @@ class CommandsPanel(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog tall"):
             yield Static(line(Piece("The same, as commands", "strong")), classes="title")
-            with VerticalScroll():
+            with Scroll():
                 for number, (label, text) in enumerate(self._commands, 1):
                     yield Static(line(Piece(f"{number} {label}", "name")), classes="label")
                     yield Static(block(text), classes="command")

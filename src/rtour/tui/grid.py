@@ -74,7 +74,7 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False),
         Binding("enter", "open", "Open", show=False),
         Binding("space", "select", "Select", show=False),
-        Binding("ctrl+a", "select_all", "Select all shown", show=False),
+        Binding("ctrl+a", "select_all", "Select all that are read", show=False),
     ]
 
     class Moved(Message):
@@ -222,6 +222,10 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
             return
         every = {row.key: row for row in self._rows}
         self.selected = {} if self.selected.keys() == every.keys() else every
+        if self.selected and len(every) < self.total:
+            self.notify(
+                f"selected the {len(every)} rows that are read, of {self.total}", severity="warning"
+            )
         self.refresh()
 
     def on_click(self, event: Click) -> None:

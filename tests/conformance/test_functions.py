@@ -20,6 +20,7 @@ from tests.conformance.test_scale import connections_to, family
 from tests.conformance.waiting import eventually
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
+MINUTE_MS = 60_000
 SERVICES = "tests.conformance.services.python.function:app"
 
 
@@ -37,6 +38,11 @@ class Function:
         """How many handle an event, or wait for one."""
         lambda_local = family(self.child._process.pid)[1]
         return len(family(lambda_local)) - 1
+
+    async def holds_nothing(self) -> None:
+        """Wait until no process handles an event, and nothing is connected to Lambda's API."""
+        await eventually("no process left", _is(lambda: self.processes == 0))
+        await eventually("no connection left", _is(lambda: connections_to(self.port) == 0))
 
     async def register(self) -> str:
         async with httpx.AsyncClient(timeout=60) as client:
@@ -57,7 +63,8 @@ async def function(kind: Kind, handler: str, folder: Path, *flags: str) -> Async
     log = folder / "lambda.log"
     child = Child([*command, "--port", str(port), "--name", "fn", *flags], log, env, REPOSITORY)
     url = f"http://127.0.0.1:{port}"
-    server = Server(kind, folder / "server", CREDENTIALS | {"AWS_ENDPOINT_URL_LAMBDA": url})
+    settings = {"AWS_ENDPOINT_URL_LAMBDA": url, "RTOUR_DEV_CLOCK": "true"}
+    server = Server(kind, folder / "server", CREDENTIALS | settings)
     try:
 
         async def listens() -> bool:
@@ -140,8 +147,7 @@ async def test_the_tour_runs_as_a_function_that_holds_nothing_while_it_waits(
             return n
 
         assert await waiting() == 2  # each ticket's expiry
-        await eventually("no process left", _is(lambda: fn.processes == 0))
-        await eventually("no connection left", _is(lambda: connections_to(fn.port) == 0))
+        await fn.holds_nothing()
         paid = await client.post("/CartObject/Mary/checkout")
         assert paid.json() is True
 
@@ -150,6 +156,32 @@ async def test_the_tour_runs_as_a_function_that_holds_nothing_while_it_waits(
             return [row["service_key"] for row in await fn.server.sql(sql)]
 
         await eventually("both are sold", sold, lambda seats: seats == ["seat2B", "seat2C"])
+
+
+async def test_a_function_that_sleeps_is_not_there(tmp_path: Path) -> None:
+    """In the middle of a handler, for a quarter of an hour: it goes on once that is skipped."""
+    async with (
+        function("rtour", SERVICES, tmp_path, "--keep-warm", "0") as fn,
+        httpx.AsyncClient(timeout=60) as client,
+    ):
+        await fn.register()
+        program = [op("run", name="before", tag="t", v=1), op("sleep", ms=15 * MINUTE_MS)]
+        sent = await client.post(f"{fn.server.ingress_url}/Svc/run/send", json=program)
+        id_ = sent.json()["invocationId"]
+
+        async def status() -> str:
+            sql = f"SELECT status FROM sys_invocation WHERE id = '{id_}'"
+            found: str = (await fn.server.sql(sql))[0]["status"]
+            return found
+
+        await eventually("it sleeps", status, lambda now: now == "suspended")
+        await fn.holds_nothing()
+        skipped = await client.post(
+            f"{fn.server.admin_url}/rtour/time", json={"action": "skip", "by": "15m"}
+        )
+        assert skipped.status_code == 200, skipped.text
+        await eventually("it woke up", status, lambda now: now == "completed")
+        await fn.holds_nothing()
 
 
 def _is(holds: Any) -> Any:

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import httpx
+import pytest
 
 from rtour.engine.commands import PatchState
 from rtour.engine.model import StatePatch
@@ -121,17 +122,20 @@ def _records(samples: dict[tuple[str, str], float], of: str) -> tuple[float, flo
     return value(samples, "restate_kafka_ingress_requests_total", of), lag
 
 
-async def test_the_size_of_all_state_is_known_after_a_while() -> None:
+@pytest.mark.parametrize(("entries", "size"), [({}, 0), ({b"seat": b"2B"}, 6)])
+async def test_the_size_of_all_state_is_known_after_a_while(
+    entries: dict[bytes, bytes], size: int
+) -> None:
     """Names and values are measured once somebody asks, and nobody waits for it."""
     async with serving() as server:
-        server.processor.propose(PatchState("Cart", "Ada", StatePatch({b"seat": b"2B"})))
+        server.processor.propose(PatchState("Cart", "Ada", StatePatch(entries)))
         await server.processor.settled()
         name = "restate_usage_state_storage_bytes"
         assert not any(found == name for found, _ in await scraped(server))
         async with asyncio.timeout(60):
-            while not (known := value(await scraped(server), name)):
+            while not (known := [of for of in (await scraped(server)).items() if of[0][0] == name]):
                 await asyncio.sleep(0)
-        assert known == len("seat") + len("2B")
+        assert [number for _, number in known] == [size]
 
 
 async def test_what_requests_hold_of_the_memory_is_told() -> None:

@@ -23,7 +23,7 @@ TIMES: Final = 100
 
 
 class _Sum(msgspec.Struct, frozen=True):
-    bytes: int | None  # none if there is no state
+    bytes: int = 0  # left out if there is no state
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -52,7 +52,7 @@ class StateSize:
         began = loop.time()
         try:
             answer = b"".join([piece async for piece in self._queries.ask(QUERY, "json")])
-            self._bytes = msgspec.json.decode(answer, type=_Answer).rows[0].bytes or 0
+            self._bytes = msgspec.json.decode(answer, type=_Answer).rows[0].bytes
         except QueryFailed as error:
             log.warning("The size of the state is not known: %s", error)
         finally:

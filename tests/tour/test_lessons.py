@@ -21,7 +21,7 @@ TOPICS = (  # noqa: SIM905 - a list would be a page long
     "journaling-actions idempotency-keys exactly-once-payment finishing-checkout "
     "idempotent-requests tracing recap awakeables workflows sagas changing-code testing"
 ).split()
-CALLABLE = ("rtour ", "curl ", "sleep ", "mkdir ", "python ")
+CALLABLE = ("rtour ", "curl ", "sleep ", "mkdir ", "tail ", "python ")
 
 
 def test_every_topic_has_its_lesson_in_order() -> None:

@@ -3,6 +3,7 @@
 `rtour server --ephemeral` makes an engine for tests.
 """
 
+import logging
 import os
 import secrets
 from unittest import IsolatedAsyncioTestCase
@@ -12,6 +13,8 @@ from rtour import create_client
 from .cart_object import add_ticket
 
 INGRESS = os.environ.get("RTOUR_INGRESS_URL", "http://localhost:8080")
+# In tests asyncio tells of each step that is slow, such as the first import of the client.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 
 class TheatreTest(IsolatedAsyncioTestCase):

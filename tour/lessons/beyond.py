@@ -246,7 +246,7 @@ async def _fitting(look: Look) -> list[str]:
     if waiting is not None:
         return [
             f"{waiting.target} still waits: it has not met the new code",
-            "Wake it: call confirm of the same user, with any code.",
+            "Put the sleep in and save. Then wake it: call confirm of the same user, with any code.",
         ]
     for each in runs[:RECENT]:
         if await look.entries(each.id, "Sleep"):

@@ -23,7 +23,7 @@ HELP = """\
   rtour …, curl …, !…   run a command, here, with the engine of the tour"""
 END = "This is the last lesson. `rtour example` lists more to start from."
 # What lessons tell to run is run when it is pasted here; anything else after an exclamation mark.
-PROGRAMS = ("rtour ", "curl ", "python ", "sleep ", "mkdir ", "!")
+PROGRAMS = ("rtour ", "curl ", "python ", "sleep ", "mkdir ", "tail ", "!")
 LOG_LINES = 20
 
 
@@ -143,7 +143,7 @@ class Conversation:
         if diff:
             self._say(diff)
         for ran in self._loop.call(self._guide.solve(self._lesson)):
-            self._say(f"$ {ran.command}\n{ran.output.rstrip()}")
+            self._say(f"$ {ran.command}\n{ran.output}".rstrip())
         self._passed = False
         self._check()
 

@@ -6,6 +6,7 @@ from tests.tour.wrong_solutions import ADDED, CART, CHECKOUT, NEW_KEY, RESERVE, 
 
 MEMBERSHIP, GROUP, REFUND = "membership_workflow.py", "group_booking.py", "refund_service.py"
 GET_TICKETS = '        tickets = await ctx.get("tickets", type_hint=list[str]) or []\n'
+SEND_CODE = 'await ctx.run_typed("send code", email_client.send_code, user_id=email, code=code)'
 ORDERED = """\
     paid = await ctx.service_call(handle, arg=order)
     return paid
@@ -104,6 +105,22 @@ HABITS = (
     ),
     Wrong(
         "journaling-actions",
+        "forgets the await of the run",
+        CHECKOUT,
+        NEW_KEY,
+        NEW_KEY.removeprefix("await "),
+        "A run gives a future",
+    ),
+    Wrong(
+        "journaling-actions",
+        "does not print the key",
+        CHECKOUT,
+        '    print("my payment key is", payment_key)\n',
+        "",
+        "it has printed: nothing of a payment key",
+    ),
+    Wrong(
+        "journaling-actions",
         "calls what is to be run",
         CHECKOUT,
         NEW_KEY,
@@ -157,6 +174,54 @@ HABITS = (
         '    await ctx.promise("code", type_hint=str).resolve(code)',
         "    return None",
         "confirm keeps the promise",
+    ),
+    Wrong(
+        "workflows",
+        "forgets the await of the run",
+        MEMBERSHIP,
+        "await ctx.run_typed(",
+        "ctx.run_typed(",
+        "it waits already while it sends: the run was made, but not awaited",
+    ),
+    Wrong(
+        "workflows",
+        "sends outside a run",
+        MEMBERSHIP,
+        SEND_CODE,
+        "email_client.send_code(user_id=email, code=code)",
+        "it is sent outside: a retry would send it again",
+    ),
+    Wrong(
+        "workflows",
+        "forgets the await of the status",
+        MEMBERSHIP,
+        'return await ctx.get("status"',
+        'return ctx.get("status"',
+        "An await is missing",
+    ),
+    Wrong(
+        "sagas",
+        "forgets the await of the sleep",
+        GROUP,
+        "await ctx.sleep",
+        "ctx.sleep",
+        "The sleep was made, but not awaited",
+    ),
+    Wrong(
+        "sagas",
+        "forgets the await of the calls",
+        GROUP,
+        "if not await ctx.object_call(reserve",
+        "if not ctx.object_call(reserve",
+        "a future is always true",
+    ),
+    Wrong(
+        "sagas",
+        "forgets the await of the undoing",
+        GROUP,
+        "await ctx.object_call(unreserve",
+        "ctx.object_call(unreserve",
+        "it has ended before unreserve has answered",
     ),
     Wrong(
         "sagas",

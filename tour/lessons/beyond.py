@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from rtour.client.journal import JournalEntry
 from rtour.client.model import Invocation
 
 from ..guide.look import Look, words
@@ -19,6 +20,7 @@ CODE_HINTS = (
     "And confirm keeps the promise that run waits for:",
     'await ctx.promise("code", type_hint=str).resolve(code)',
 )
+SEND_HINT = 'await ctx.run_typed("send code", email_client.send_code, user_id=email, code=code)'
 SAGA_HINTS = (
     "Keep a list of what is reserved. A taken seat and a cancellation raise TerminalError.",
     "except TerminalError: await ctx.object_call(unreserve, …) for each, then raise",
@@ -113,16 +115,49 @@ async def _signing_up(look: Look) -> tuple[str, str, str]:
             f"no such mail; the journal: {words(await look.journal(id_))}",
             "Make a code with ctx.random(), and send it inside a run with email_client.send_code.",
         )
-    invocation = await look.client.query.invocation(id_)
-    if invocation is not None and invocation.done:
+    await _waiting(look, id_)
+    look.done("run has sent a code and waits for it")
+    return user, id_, str(mail["code"])
+
+
+async def _waiting(look: Look, id_: str) -> None:
+    """It waits for the code, and has sent it before that."""
+
+    async def ended() -> bool:
+        invocation = await look.client.query.invocation(id_)
+        return invocation is not None and invocation.done
+
+    async def waits_or_ended() -> bool:
+        return bool(await look.entries(id_, "GetPromise")) or await ended()
+
+    await look.until(waits_or_ended, patience_s=2.0)
+    if await ended():
         raise NotYet(
             "run waits until the code was entered",
             "it has ended already",
             'entered = await ctx.promise("code", type_hint=str).value()',
             'In confirm: await ctx.promise("code", type_hint=str).resolve(code)',
         )
-    look.done("run has sent a code and waits for it")
-    return user, id_, str(mail["code"])
+    runs = await look.entries(id_, "Run")
+    if not runs:
+        raise NotYet(
+            "the code is sent inside a run",
+            "it is sent outside: a retry would send it again",
+            SEND_HINT,
+        )
+    for wait in await look.entries(id_, "GetPromise"):
+        if any(run.index < wait.index and not _by(run, wait) for run in runs):
+            raise NotYet(
+                "the code is sent before run waits for it",
+                "it waits already while it sends: the run was made, but not awaited",
+                "Without the await nobody hears of it if the sending fails.",
+                SEND_HINT,
+            )
+
+
+def _by(step: JournalEntry, later: JournalEntry) -> bool:
+    """Whether a step had its result when a later one was made: it was awaited."""
+    return step.completed_by is not None and step.completed_by < later.index
 
 
 async def sagas(look: Look) -> None:
@@ -136,6 +171,7 @@ async def sagas(look: Look) -> None:
         raise NotYet(
             "a taken seat ends the booking",
             f"{taken} was taken, and book goes on all the same: it gives the leader time to think",
+            *await _unheard(look, id_),
             *SAGA_HINTS,
         )
     failure = await look.failure(id_, "GroupBooking/book with a taken seat", *SAGA_HINTS)
@@ -149,20 +185,57 @@ async def sagas(look: Look) -> None:
             *SAGA_HINTS,
         )
     look.done("the taken seat stays with whoever has it")
+    await _undone(look, id_)
     one, two = look.fresh("seat"), look.fresh("seat")
     id_ = await look.send("GroupBooking/book", {**group, "tickets": [one, two]})
-    if not await look.until(lambda: _reserved(look, two), patience_s=3.0):
-        raise NotYet(
-            "book reserves every seat and then waits a while",
-            f"the journal: {words(await look.journal(id_))}",
-            "Call reserve for one ticket after the other, then sleep two minutes.",
-        )
+    await _thinking(look, id_, two)
     await look.client.admin.operate("cancel", id_)
     failure = await look.failure(id_, "a cancelled GroupBooking/book", *SAGA_HINTS)
     look.done(f"cancelled while it waited: {failure.message}")
     for seat in (one, two):
         await _free(look, seat, f"{seat} is free again")
     await _sold(look, group)
+
+
+async def _thinking(look: Look, id_: str, seat: str) -> None:
+    """It holds its seats, and waits."""
+    reserved = await look.until(lambda: _reserved(look, seat), patience_s=3.0)
+    slept = await look.asleep(id_)
+    invocation = await look.client.query.invocation(id_)
+    if reserved and invocation is not None and not invocation.done:
+        return
+    hint = "Call reserve for one ticket after the other, then sleep two minutes."
+    raise NotYet(
+        "book reserves every seat and then waits a while",
+        f"the journal: {words(await look.journal(id_))}",
+        "The sleep was made, but not awaited: await ctx.sleep(…)" if slept else hint,
+    )
+
+
+async def _unheard(look: Look, id_: str) -> list[str]:
+    """Why a refusal was not heard, if the calls were not waited for."""
+    asleep = await look.entries(id_, "Sleep")
+    calls = [each for each in await look.entries(id_, "Call") if _handler(each) == "reserve"]
+    if asleep and not all(_by(call, asleep[0]) for call in calls):
+        return ["Await each call of reserve: a future is always true, whatever the answer."]
+    return []
+
+
+async def _undone(look: Look, id_: str) -> None:
+    """What was called to undo has answered before the end. A message needs no answer."""
+    (output,) = await look.entries(id_, "Output")
+    calls = [each for each in await look.entries(id_, "Call") if _handler(each) == "unreserve"]
+    if not all(_by(call, output) for call in calls):
+        raise NotYet(
+            "book ends when all is undone",
+            "it has ended before unreserve has answered: the call was made, but not awaited",
+            "Without the await nobody hears of it if the undoing fails.",
+            "await ctx.object_call(unreserve, key=ticket_id, arg=None)",
+        )
+
+
+def _handler(call: JournalEntry) -> str:
+    return (call.target or "").rpartition("/")[2]
 
 
 async def _sold(look: Look, group: dict[str, Any]) -> None:
@@ -246,7 +319,7 @@ async def _fitting(look: Look) -> list[str]:
     if waiting is not None:
         return [
             f"{waiting.target} still waits: it has not met the new code",
-            "Put the sleep in and save. Then wake it: call confirm of the same user, with any code.",
+            "Put the sleep in, save, and wake it: call confirm of the same user, with any code.",
         ]
     for each in runs[:RECENT]:
         if await look.entries(each.id, "Sleep"):

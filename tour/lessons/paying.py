@@ -16,6 +16,7 @@ from .failing import again_and_again, instead
 
 PRICE = 40
 CLI_KEY_LENGTH = 26
+PRINTS, SAID_LINES = "payment key is", 50
 PAID_HINT = "In checkout, mark the seats as sold and clear the cart only `if paid:`."
 RUN_HINT = 'payment_key = await ctx.run_typed("payment key", new_key)'
 
@@ -64,6 +65,23 @@ async def journaling(look: Look) -> None:
             "Let the function make a new one each time: secrets.token_hex(8).",
         )
     look.done("another checkout has another one")
+    _printed(look, text(values[1]).strip('"'))
+
+
+def _printed(look: Look, key: str) -> None:
+    """The service has said the key, and not the future of it."""
+    said = look.theatre.said(SAID_LINES)
+    if any(key in line for line in said):
+        look.done("your service has printed it")
+        return
+    told = [line for line in said if PRINTS in line] or ["nothing of a payment key"]
+    hint = f'print("my {PRINTS}", payment_key)'
+    await_it = "A run gives a future, and `await` makes the value. Is the run awaited?"
+    raise NotYet(
+        f"your service prints: my {PRINTS} {key}",
+        f"it has printed: {told[-1]}",
+        *([await_it, RUN_HINT] if "uture" in told[-1] else [hint]),
+    )
 
 
 def _value(run: JournalEntry) -> bytes | None:

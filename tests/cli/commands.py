@@ -179,6 +179,14 @@ def furnish(server: FakeServer) -> None:
             }
         ]
     }
+    server.admin["/rtour/tracing"] = {
+        "state": "failing",
+        "endpoint": "http://localhost:4317",
+        "error": "can't connect to localhost:4317",
+        "exported": 5,
+        "lost": 2,
+        "waiting": 3,
+    }
     server.subscriptions.append(
         {
             "id": "sub_1aaaaaaaaaaaaaaaaaaaaaa",

@@ -213,8 +213,10 @@ class FakeServer:
             return httpx.Response(200, json=[{**each, "version": 1} for each in body])
         return httpx.Response(200, json=[each["pattern"] for each in body])
 
-    def _time(self, request: httpx.Request, _: list[str]) -> httpx.Response:
+    def _time(self, request: httpx.Request, rest: list[str]) -> httpx.Response:
         """A clock that was skipped a while ago, and moves no more."""
+        if rest != ["time"]:
+            return _error(404, "not found")
         now = self.now + timedelta(minutes=15)
         clock = {"mode": "running", "now": now.isoformat(), "offset_ms": 900_000}
         sleeper = self.ids("suspended")[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.cli.commands import furnish
 from tests.cli.fake_server import FakeServer
 from tests.cli.terminal import Terminal
 
@@ -190,6 +191,25 @@ def test_doctor_finds_what_is_wrong(server: FakeServer, terminal: Terminal) -> N
     assert ("config file", "warning") in found
     assert ("endpoint http://127.0.0.1:1/", "warning") in found
     assert ("invocations", "warning") in found
+
+
+def test_doctor_tells_of_kafka_and_the_collector(server: FakeServer, terminal: Terminal) -> None:
+    """Subscriptions that read nothing or not all, and spans that get nowhere."""
+    furnish(server)
+    result = terminal.run("doctor", "-o", "json")
+    told = [(row["level"], row["finding"]) for row in json.loads(result.out)]
+    assert ("warning", "reads nothing: no brokers") in told
+    assert ("warning", "partition 1 waits: the key b'\\xff' is not UTF-8") in told
+    spans = "no spans get to http://localhost:4317: can't connect to localhost:4317"
+    assert ("warning", f"{spans}; 3 wait, 2 were lost") in told
+    server.admin["/rtour/subscriptions"]["readings"][0] |= {"error": None, "held": {}}
+    server.admin["/rtour/tracing"] |= {"state": "exporting", "error": None}
+    result = terminal.run("doctor", "-o", "json")
+    told = [(row["level"], row["finding"]) for row in json.loads(result.out)]
+    assert ("ok", "all 1 read") in told
+    assert ("ok", "5 spans exported to http://localhost:4317") in told
+    server.admin["/rtour/tracing"] = {"state": "off"}
+    assert "spans" not in terminal.run("doctor", "-o", "json").out
 
 
 def test_doctor_judges_a_server_that_is_down(terminal: Terminal) -> None:

@@ -183,6 +183,14 @@ async def test_brokers_that_cannot_be_reached_are_complained_of(group: Group) ->
         assert "ms in state" not in (client.complaint() or "")
 
 
+async def test_brokers_that_fall_silent_are_complained_of_by_name(group: Group) -> None:
+    """Connections that simply end are no reason that librdkafka would tell."""
+    client = group.client(bootstrap_servers="127.0.0.1:1")
+    client._complaint = None
+    client._complained(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
+    assert client.complaint() == "no broker of 127.0.0.1:1 answers (1/1 brokers are down)"
+
+
 async def test_a_complaint_ends_when_the_brokers_answer(cluster: Cluster, group: Group) -> None:
     """Although no record comes that would show it."""
     cluster.put(b"before")  # so that there is a topic, whichever test runs first
@@ -201,6 +209,7 @@ def test_the_lines_of_tries_that_fail_are_for_debugging(caplog: pytest.LogCaptur
     log = logging.getLogger("rtour.kafka.librdkafka")
     with caplog.at_level(logging.INFO, log.name):
         log.error("FAIL [rdkafka#consumer-1] refused")
+        log.warning("REQTMOUT [rdkafka#consumer-1] timed out")
         log.warning("CONFWARN [rdkafka#consumer-1] acks is for producers")
     assert [line.getMessage()[:8] for line in caplog.records] == ["CONFWARN"]
     with caplog.at_level(logging.DEBUG, log.name):

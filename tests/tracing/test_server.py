@@ -142,8 +142,29 @@ async def test_nobody_waits_for_a_silent_collector(monkeypatch: pytest.MonkeyPat
             assert server.tracing.exporter.counts.exported == 0
 
 
+async def reading(server: Server) -> dict[str, object]:
+    """What the admin port tells of the export."""
+    async with httpx.AsyncClient() as client:
+        found: dict[str, object] = (await client.get(f"{server.admin_url}/rtour/tracing")).json()
+    return found
+
+
+async def test_the_admin_port_tells_how_the_export_goes() -> None:
+    """Off, exporting, where to, and how many so far."""
+    async with serving() as server:
+        assert (await reading(server))["state"] == "off"
+    with grpc_collector() as collected:
+        async with serving(tracing_endpoint=collected.uri) as server:
+            await _call(server, 1)
+            async with asyncio.timeout(20):
+                while (now := await reading(server))["exported"] != 4:
+                    await asyncio.sleep(0.01)
+    assert (now["state"], now["error"], now["lost"], now["waiting"]) == ("exporting", None, 0, 0)
+    assert now["endpoint"] == collected.uri
+
+
 async def test_a_collector_that_is_down_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Calls are answered, and one line of the log says what is wrong."""
+    """Calls are answered, and one line of the log says what is wrong, as does the admin port."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -154,7 +175,10 @@ async def test_a_collector_that_is_down_is_told_once(caplog: pytest.LogCaptureFi
             async with asyncio.timeout(20):
                 while counts.failures < 2:
                     await asyncio.sleep(0.01)
+            now = await reading(server)
             await _call(server, 5)
+    assert (now["state"], now["exported"], now["waiting"]) == ("failing", 0, 20)
+    assert "can't connect" in str(now["error"])
     (warning,) = [text for text in caplog.messages if text.startswith("No spans get to")]
     assert f"No spans get to {uri}: can't connect" in warning
     assert "Invocations go on; 20 spans wait, 0 were lost" in warning

@@ -39,6 +39,8 @@ async def all_checks(session: Session, client: Client, endpoints: list[str]) -> 
         found += await _guarded("ingress", _ingress, client)
         found += await _guarded("deployments", _deployments, client)
         found += await _guarded("invocations", _invocations, client)
+        found += await _guarded("subscriptions", _subscriptions, client)
+        found += await _guarded("tracing", _tracing, client)
     for endpoint in endpoints:
         found.append(await _endpoint(absolute(endpoint)))
     return found
@@ -142,6 +144,37 @@ async def _invocations(client: Client) -> list[Finding]:
         finding = f"{plural(gone, 'invocation')} bound to a deployment that is gone"
         found.append(Finding("warning", "invocations", finding, "rtour invocations list --zombie"))
     return found or [Finding("ok", "invocations", "none is stuck")]
+
+
+async def _subscriptions(client: Client) -> list[Finding]:
+    """Those that read nothing, or not all; a server that does not tell is not asked again."""
+    readings = await client.admin.subscription_readings()
+    found = []
+    for id_, reading in readings.items():
+        what, advice = f"subscription {id_}", f"rtour subscriptions describe {id_}"
+        if reading.error is not None:
+            found.append(Finding("warning", what, f"reads nothing: {reading.error}", advice))
+        for partition, reason in reading.held.items():
+            finding = f"partition {partition} waits: {reason}"
+            found.append(Finding("warning", what, finding, advice))
+    if readings and not found:
+        found.append(Finding("ok", "subscriptions", f"all {len(readings)} read"))
+    return found
+
+
+async def _tracing(client: Client) -> list[Finding]:
+    exporting = await client.admin.exporting()
+    if exporting is None or exporting.state == "off":
+        return []
+    if exporting.error is None:
+        finding = f"{plural(exporting.exported, 'span')} exported to {exporting.endpoint}"
+        return [Finding("ok", "tracing", finding)]
+    finding = (
+        f"no spans get to {exporting.endpoint}: {exporting.error}; "
+        f"{exporting.waiting} wait, {exporting.lost} were lost"
+    )
+    advice = "start the collector, or set --tracing-endpoint; invocations go on meanwhile"
+    return [Finding("warning", "tracing", finding, advice)]
 
 
 async def _guarded(

@@ -25,6 +25,7 @@ COLUMNS = (
     Column("sink", "SINK", fold=True),
     Column("options", "OPTIONS", lambda r, _: _options(r), fold=True),
 )
+STATE = Column("state", "STATE", style=lambda r: "red" if r["state"] == "failing" else "")
 
 
 @verb(app, "list", "rtour subscriptions list\nrtour sub ls --sink service://CartObject/addTicket")
@@ -44,8 +45,10 @@ def list_(
 
     async def view(client: Client) -> str:
         found = await client.admin.subscriptions(params)
-        records = [record_of(each) for each in found]
-        return session.listed(COLUMNS, records, empty="no subscriptions")
+        readings = await client.admin.subscription_readings()
+        records = [record_of(each, state=_state(readings.get(each.id))) for each in found]
+        columns = (*COLUMNS[:3], STATE, *COLUMNS[3:]) if readings else COLUMNS
+        return session.listed(columns, records, empty="no subscriptions")
 
     session.show(view)
 
@@ -116,6 +119,13 @@ def delete(ctx: typer.Context, subscription_id: Id, dry_run: DryRun = False) -> 
 
     columns = (*COLUMNS[:3], Column("deleted", "DELETED"))
     session.emit(item(session.look, columns, session.run(end)))
+
+
+def _state(reading: SubscriptionReading | None) -> str | None:
+    """One word; a reader that reads, but not all, says so."""
+    if reading is None:
+        return None
+    return "holding" if reading.state == "reading" and reading.held else reading.state
 
 
 def _reading(reading: SubscriptionReading) -> Fields:

@@ -18,6 +18,7 @@ from rtour.client.failures import (
 from rtour.client.model import (
     Deployment,
     DeploymentDetail,
+    ExportReading,
     KafkaCluster,
     Operated,
     Registration,
@@ -153,8 +154,19 @@ class Admin:
 
     async def subscription_reading(self, subscription_id: str) -> SubscriptionReading | None:
         """How a subscription's reader is doing; None where the server does not tell."""
-        readings = await self._readings()
-        return next((one for one in readings or () if one.subscription_id == subscription_id), None)
+        return (await self.subscription_readings()).get(subscription_id)
+
+    async def subscription_readings(self) -> dict[str, SubscriptionReading]:
+        """How all readers are doing, by subscription; none where the server does not tell."""
+        return {one.subscription_id: one for one in await self._readings() or ()}
+
+    async def exporting(self) -> ExportReading | None:
+        """How the export of spans is doing; None where the server does not tell."""
+        try:
+            answer = await self.origin.json("GET", "/rtour/tracing")
+        except NotFound:
+            return None
+        return _decode(answer, ExportReading)
 
     async def keeps_hidden_properties(self) -> bool:
         """Whether a change of `***` leaves a Kafka secret as it is; else it would be stored."""

@@ -7,7 +7,13 @@ from urllib.parse import quote
 
 import msgspec
 
-from rtour.client.failures import ClientError, InvocationFailed, NotFound, ServerFailed
+from rtour.client.failures import (
+    ClientError,
+    InvocationFailed,
+    NotFound,
+    Rejected,
+    ServerFailed,
+)
 from rtour.client.model import Reply, Sent
 from rtour.client.transport import Answer, Origin
 
@@ -121,6 +127,9 @@ class Ingress:
                 expected="an invocation that runs, or whose result is still kept",
                 status=404,
             )
+        if error.message == "the invoked service is not public":
+            hint = "handlers and Kafka may invoke it; rtour services config patch makes it public"
+            return Rejected(error.message, hint=hint, status=answer.status)
         # Servers before 1.7.4 do not name the source; a concrete id means the handler spoke.
         if source == "invocation" or (source is None and invocation_id):
             return InvocationFailed(

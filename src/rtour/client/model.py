@@ -298,6 +298,17 @@ class SubscriptionReading(msgspec.Struct, frozen=True, kw_only=True):
     held: dict[str, str] = {}
 
 
+class ExportReading(msgspec.Struct, frozen=True, kw_only=True):
+    """How rtour's server gets on with the export of spans: off, exporting, or failing and why."""
+
+    state: str
+    endpoint: str | None = None
+    error: str | None = None
+    exported: int = 0
+    lost: int = 0
+    waiting: int = 0
+
+
 class KafkaCluster(msgspec.Struct, frozen=True, kw_only=True):
     """A Kafka cluster that subscriptions read from."""
 

@@ -25,6 +25,7 @@ from rtour.server.cleaner import Cleaner
 from rtour.server.counts import ConnectionCounts
 from rtour.server.defaults import defaults, route_settings
 from rtour.server.discoverer import HttpDiscoverer
+from rtour.server.export_reading import off
 from rtour.server.front import Front, FrontLimits
 from rtour.server.identity import Sign
 from rtour.server.ingress.app import Ingress
@@ -238,6 +239,7 @@ class Server:
                 protocol_v7=self.settings.protocol_v7,
             ),
             metrics=Metrics(self, CLUSTER_NAME).text,
+            exporting=self.tracing.reading if self.tracing else off,
             time=self.time,
         )
         access = self._access

@@ -26,6 +26,7 @@ from rtour.server.admin.replies import ok, refusal
 from rtour.server.admin.router import NEWEST, OLDEST, MethodNotAllowedError, Router
 from rtour.server.admin.services import ServiceEndpoints
 from rtour.server.admin.time import TimeEndpoints
+from rtour.server.export_reading import ExportReading, off
 from rtour.server.kafka.subscriptions import Subscriptions
 from rtour.server.metrics import CONTENT_TYPE as METRICS_TYPE
 from rtour.server.registration import Registration, RegistrationError
@@ -91,13 +92,14 @@ class Admin:
         query: Query,
         about: About,
         metrics: Callable[[], bytes] = bytes,
+        exporting: Callable[[], ExportReading] = off,
         time: TimeControl | None = None,
     ) -> None:
         driven = TimeEndpoints(clock, time)
         operations = Operations(registry, requests, invocation, clock, random)
         self._router = Router(
             [
-                _ServerEndpoints(about, query, metrics, driven),
+                _ServerEndpoints(about, query, metrics, exporting, driven),
                 driven,
                 DeploymentEndpoints(registry, registration),
                 ServiceEndpoints(registry, registration, requests, about.ingress_url),
@@ -139,11 +141,17 @@ class _ServerEndpoints:
     """The server itself, and SQL."""
 
     def __init__(
-        self, about: About, query: Query, metrics: Callable[[], bytes], time: TimeEndpoints
+        self,
+        about: About,
+        query: Query,
+        metrics: Callable[[], bytes],
+        exporting: Callable[[], ExportReading],
+        time: TimeEndpoints,
     ) -> None:
         self._about = about
         self._query = query
         self._metrics = metrics
+        self._exporting = exporting
         self._time = time
 
     async def health(self, _request: Request, _version: int) -> Reply:
@@ -151,6 +159,9 @@ class _ServerEndpoints:
 
     async def metrics(self, _request: Request, _version: int) -> Reply:
         return Reply(200, [(b"content-type", METRICS_TYPE)], self._metrics())
+
+    async def tracing_reading(self, _request: Request, _version: int) -> Reply:
+        return ok(self._exporting())
 
     async def version(self, _request: Request, _version: int) -> Reply:
         return ok(

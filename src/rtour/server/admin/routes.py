@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from rtour.server.admin import bodies, models
+from rtour.server.export_reading import ExportReading
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -247,6 +248,14 @@ ROUTES: Final = (
         "introspection",
         errors=(400, 415, 422, 500),
         takes=bodies.QueryBody,
+    ),
+    Route(
+        "GET",
+        "/rtour/tracing",
+        "tracing_reading",
+        "How the export of spans is doing: off, exporting, or failing and why",
+        "health",
+        gives=ExportReading,
     ),
     Route(
         "GET",

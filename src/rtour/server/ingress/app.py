@@ -83,6 +83,8 @@ class Ingress:
             reply = await self._route(request)
         except IngressError as error:
             self._refused("request_error" if error.status < 500 else "ingress_error")
+            about = (request.method, request.path, error.status, error.message)
+            _log.debug("%s %s is refused: [%d] %s", *about)
             reply = refusal(error)
         except Overloaded as error:
             self._refused("rate-limited")

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol, TypeVar
 
 from rtour.errors import RtourError
+from rtour.server.kafka.catalog import BROKERS
 from rtour.server.kafka.records import Record
 
 _librdkafka = logging.getLogger("rtour.kafka.librdkafka")
@@ -23,6 +24,7 @@ _CLOSE_S = 5.0
 # What librdkafka fetches ahead, unless the properties say otherwise; its own default is 64 MB.
 _FETCHED_AHEAD = {"queued.max.messages.kbytes": "16384"}
 # What librdkafka adds to its words, and what differs each time they are said.
+_TRIES: Final = ("FAIL ", "REQTMOUT ")
 _ADDED: Final = re.compile(r" \(after \d+ms in state [^)]*\)$")
 
 
@@ -67,6 +69,7 @@ class RdKafkaClient:
             ) from error
         self._kafka = confluent_kafka
         self._topic = topic
+        self._brokers = next(filter(None, map(properties.get, BROKERS)), "the cluster")
         self._complaint: str | None = None
         self._read: dict[int, int] = {}
         settings: dict[str, Any] = {
@@ -172,9 +175,10 @@ class RdKafkaClient:
         return self._complaint
 
     def _complained(self, error: Any) -> None:
-        # That all brokers are down sums up what was said of each: the reason says more.
-        if self._complaint is None or error.name() != "_ALL_BROKERS_DOWN":
+        if error.name() != "_ALL_BROKERS_DOWN":
             self._complaint = _ADDED.sub("", error.str())
+        elif self._complaint is None:  # what was said of one of them says more
+            self._complaint = f"no broker of {self._brokers} answers ({error.str()})"
 
     def _ask_brokers(self) -> None:
         """After a complaint: do they answer again? There may be no record for long to show it."""
@@ -203,8 +207,8 @@ class RdKafkaClient:
 
 
 def _unless_repeated(line: logging.LogRecord) -> bool:
-    """Each try to connect that fails is a line; readers tell what is wrong, once."""
-    if line.getMessage().startswith("FAIL "):
+    """Each try that fails is a line, or two; readers tell what is wrong, once."""
+    if line.getMessage().startswith(_TRIES):
         line.levelno, line.levelname = logging.DEBUG, "DEBUG"
         return _librdkafka.isEnabledFor(logging.DEBUG)
     return True

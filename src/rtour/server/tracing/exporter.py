@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from rtour.errors import RtourError
+from rtour.server.export_reading import ExportReading
 from rtour.server.tracing.spans import Span
 
 log = logging.getLogger("rtour.tracing")
@@ -73,7 +74,19 @@ class Exporter:
         self._queued = 0
         self._some = asyncio.Event()
         self._quiet_until = 0.0
-        self._failing = False
+        self._error: str | None = None  # why nothing gets through
+        self._in_hand = 0  # spans of the batch that is being delivered
+
+    def reading(self) -> ExportReading:
+        """How it goes, now."""
+        return ExportReading(
+            "exporting" if self._error is None else "failing",
+            self._where,
+            self._error,
+            self.counts.exported,
+            self.counts.lost,
+            len(self._queue) + self._in_hand,
+        )
 
     def offer(self, span: Span) -> None:
         """Take a finished span, or count it as lost if too many wait."""
@@ -92,7 +105,10 @@ class Exporter:
             await self._some.wait()
             if len(self._queue) < self._limits.batch_spans_max:
                 await asyncio.sleep(self._limits.linger_s)
-            await self._send(await self._batch())
+            batch = await self._batch()
+            self._in_hand = len(batch)
+            await self._send(batch)
+            self._in_hand = 0
 
     async def close(self) -> None:
         """Send what is left, but not for long; `run` must have been cancelled before."""
@@ -131,7 +147,7 @@ class Exporter:
                 refused, why = await self._deliver(batch)
             except Undelivered as error:
                 self.counts.failures += 1
-                self._warn(str(error), len(batch))
+                self._warn(str(error))
                 if not error.again:
                     self.counts.lost += len(batch)
                     return
@@ -146,13 +162,13 @@ class Exporter:
         self.counts.lost += refused
         if refused:
             self._warn(f"the collector refused {refused} of {sent} spans: {why}")
-        elif self._failing:
-            self._failing = False
+        elif self._error is not None:
+            self._error = None
             log.info("Spans are exported again; %d were lost so far", self.counts.lost)
 
-    def _warn(self, reason: str, in_hand: int = 0) -> None:
+    def _warn(self, reason: str) -> None:
         """Say so, but not again and again."""
-        self._failing = True
+        self._error = reason
         now = asyncio.get_running_loop().time()
         if now >= self._quiet_until:
             self._quiet_until = now + self._limits.warning_interval_s
@@ -160,6 +176,6 @@ class Exporter:
                 "No spans get to %s: %s. Invocations go on; %d spans wait, %d were lost",
                 self._where,
                 reason,
-                len(self._queue) + in_hand,
+                len(self._queue) + self._in_hand,
                 self.counts.lost,
             )

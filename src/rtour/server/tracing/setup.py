@@ -5,9 +5,12 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from random import Random
 
+from msgspec.structs import replace
+
 from rtour.clock import Clock
 from rtour.engine.view import View
 from rtour.redaction import Redactor
+from rtour.server.export_reading import ExportReading
 from rtour.server.settings import Settings
 from rtour.server.tasks import TaskSet
 from rtour.server.tracing.delivery import Delivery, destination, pairs
@@ -41,7 +44,8 @@ class Tracing:
             _version(),
             self._transport,
         )
-        masked = Masked(Redactor(settings.redacted_headers))
+        self._redact = Redactor(settings.redacted_headers)
+        masked = Masked(self._redact)
         self.exporter = Exporter(
             lambda span: deliver.encode(masked(span)), deliver, settings.tracing_endpoint
         )
@@ -54,6 +58,15 @@ class Tracing:
         )
         self.watch = Lifecycle(self.tracer, view)
         self._tasks = TaskSet()
+
+    def reading(self) -> ExportReading:
+        """How the export goes, without credentials."""
+        reading = self.exporter.reading()
+        where, error = (
+            None if text is None else self._redact(text)
+            for text in (reading.endpoint, reading.error)
+        )
+        return replace(reading, endpoint=where, error=error)
 
     def start(self) -> None:
         """Begin to export."""

@@ -205,6 +205,7 @@ class TourView(View[None, Seen]):
     def action_watch(self) -> None:
         self.toggle_class("watching")
         self._focus_reading()
+        self.action_read_now()  # what is there may be a second old
 
     def _focus_reading(self) -> None:
         """The arrow keys scroll what there is to read; tab leads to the other panels."""
@@ -269,6 +270,7 @@ class TourView(View[None, Seen]):
         self._busy = False
         self._passed = message.passed
         self._say(message.lines)
+        self.action_read_now()
 
     def _begin_work(self, text: str) -> None:
         self._busy = True

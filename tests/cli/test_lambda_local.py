@@ -19,10 +19,7 @@ RTOUR = str(Path(sys.executable).parent / "rtour")
 @pytest.fixture
 def function(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     (tmp_path / "mine.py").write_text("def handler(event, context):\n    return [event]\n")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [RTOUR, "lambda-local", "mine:handler", "--port", str(port)]
+    command = [RTOUR, "lambda-local", "mine:handler", "--port", "0"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     yield process
     process.kill()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import secrets
 import select
 import signal
 import socket
@@ -15,15 +16,22 @@ from pathlib import Path
 # No child lives longer than this, unless asked for, whatever happens to pytest itself.
 LIFETIME_S = 900
 STOP_TIMEOUT_S = 20
+PORTS = range(20_000, 32_000)
 
 _alive: weakref.WeakSet[Child] = weakref.WeakSet()
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody has, for programs that must be told theirs.
+
+    It is below those that the system gives away by itself (to whoever binds port 0, and to every
+    outgoing connection), so that nobody gets it before the program does.
+    """
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Child:

@@ -20,6 +20,7 @@ from rtour.protocol import messages as m
 from rtour.protocol.framing import Decoder, decode, encode
 from rtour.sdk.endpoint import Endpoint
 from rtour.sdk.serving import Listener, running
+from tests.conformance.processes import free_port
 from tests.sdk.playbook import ID
 
 service = rtour.Service("S")
@@ -323,12 +324,6 @@ async def process(path: Path, port: int, options: str) -> asyncio.subprocess.Pro
     return await asyncio.create_subprocess_exec(
         sys.executable, str(path), str(port), cwd=path.parent
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def served(port: int, name: str) -> None:

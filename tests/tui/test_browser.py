@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ import pytest
 
 import rtour
 from rtour.sdk.testing import create_test_harness
+from tests.conformance.processes import free_port
 from tests.tui.browser import Page, chromium, installed
 
 pytestmark = [
@@ -47,9 +47,7 @@ async def reserve(ctx: rtour.ObjectContext) -> bool:
 @asynccontextmanager
 async def served(admin_url: str, ingress_url: str) -> AsyncIterator[str]:
     """The web UI on a server; its URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     env = os.environ | {"RESTATE_ADMIN_URL": admin_url, "RESTATE_INGRESS_URL": ingress_url}
     words = ["-m", "rtour", "ui", "--web", "--port", str(port)]
     process = await asyncio.create_subprocess_exec(

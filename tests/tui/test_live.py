@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
@@ -31,8 +31,17 @@ async def live(server: FakeServer, tmp_path: Path) -> AsyncIterator[Seat]:
 
 async def seen(seat: Seat, word: str) -> None:
     """Waits, without a key, until a word is on screen."""
+    await until(seat, lambda: word in seat.text)
+
+
+async def told(seat: Seat, word: str) -> None:
+    """Waits, without a key, until it is notified: a note goes away by itself, so at once."""
+    await until(seat, lambda: word in seat.toasts)
+
+
+async def until(seat: Seat, holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(LONGEST_S):
-        while word not in seat.text:
+        while not holds():
             await seat.pilot.pause()
 
 
@@ -52,8 +61,8 @@ async def test_a_server_that_was_away_is_found_again(server: FakeServer, live: S
     await seen(live, "✗ cannot reach the admin")
     assert "Greeter/grind" in live.text
     server.overrides.clear()
+    await told(live, "the server is back")
     await seen(live, "1 inv")
-    assert "the server is back" in live.toasts
 
 
 async def test_a_place_one_has_left_stops_reading(server: FakeServer, live: Seat) -> None:
@@ -61,9 +70,7 @@ async def test_a_place_one_has_left_stops_reading(server: FakeServer, live: Seat
     await live.press("2")
     await seen(live, "CartObject")
     server.requests.clear()
-    async with asyncio.timeout(LONGEST_S):
-        while len(server.sent("GET", "/services")) < 3:
-            await live.pilot.pause()
+    await until(live, lambda: len(server.sent("GET", "/services")) >= 3)
     assert not [each for each in server.requests if each.url.path == "/query"]
 
 
@@ -111,7 +118,7 @@ async def test_a_server_that_is_killed_and_started_again(tmp_path: Path) -> None
             await seen(seat, "✗ cannot reach the admin")
             assert "none yet" in seat.text
             await started.start()
+            await told(seat, "the server is back")
             await seen(seat, "1 inv")
-            assert "the server is back" in seat.toasts
     finally:
         started.stop()

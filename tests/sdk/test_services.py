@@ -184,5 +184,7 @@ def test_mistakes_are_told_at_once() -> None:
         service.handler(handler)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="not both"):
         rtour.VirtualObject("O", enable_lazy_state=True, state_preload=False)
+    with pytest.raises(TypeError, match="no option 'state_preload' here, only abort_timeout"):
+        service.handler(state_preload=True)  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="two services named"):
         rtour.app([service, rtour.Service("S")])

@@ -72,16 +72,3 @@ def _retry_fields(policy: InvocationRetryPolicy) -> dict[str, Any]:
 
 def _ms(duration: timedelta | None) -> int | None:
     return None if duration is None else int(duration.total_seconds() * 1000)
-
-
-def preload(
-    enable_lazy_state: bool | None, state_preload: bool | Sequence[str] | None
-) -> tuple[bool | None, Sequence[str] | None]:
-    """(lazy state, keys to send all the same) for the two ways of asking for it."""
-    if state_preload is None:
-        return enable_lazy_state, None
-    if enable_lazy_state is not None:
-        raise ValueError("Give either `state_preload` or the older `enable_lazy_state`, not both.")
-    if isinstance(state_preload, bool):
-        return not state_preload, None
-    return True, tuple(state_preload) or None

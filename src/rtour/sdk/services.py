@@ -8,35 +8,32 @@ run beside it.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, Unpack
 
 from rtour.sdk import handlers as h
-from rtour.sdk.handlers import ContextManagers, Handler, HandlerKind, ServiceKind, ServiceTag
-from rtour.sdk.options import InvocationRetryPolicy, Options, preload
+from rtour.sdk.handlers import Handler, HandlerKind, ServiceKind, ServiceTag
 from rtour.sdk.serde import Serde
+from rtour.sdk.service_options import KeyedOptions, MainOptions, PlainOptions, read
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_EMPTY: ContextManagers = ()
+_Payloads = tuple[str | None, str | None, Serde[Any] | None, Serde[Any] | None]
+"""Content types and serdes, of the input and of the output."""
 
 
 class _ServiceBase:
     """What the three kinds share: a tag, options, and handlers by name."""
 
+    _KIND: ClassVar[ServiceKind]
+    _OPTIONS: ClassVar[type]
+
     def __init__(
-        self,
-        kind: ServiceKind,
-        name: str,
-        options: Options,
-        context_managers: ContextManagers | None,
+        self, name: str, description: str | None, given: PlainOptions | KeyedOptions
     ) -> None:
-        metadata = dict(options.metadata) if options.metadata is not None else None
-        self.service_tag = ServiceTag(kind, name, options.description, metadata)
-        self.options = options
-        self.context_managers: ContextManagers = tuple(context_managers or _EMPTY)
+        self.options, self.context_managers = read(given, self._OPTIONS, description)
+        metadata = None if self.options.metadata is None else dict(self.options.metadata)
+        self.service_tag = ServiceTag(self._KIND, name, description, metadata)
         self.handlers: dict[str, Handler] = {}
 
     @property
@@ -59,13 +56,9 @@ class _ServiceBase:
         self,
         name: str | None,
         kind: HandlerKind | None,
-        options: Options,
-        context_managers: ContextManagers | None,
-        *,
-        accept: str | None,
-        content_type: str | None,
-        input_serde: Serde[Any] | None,
-        output_serde: Serde[Any] | None,
+        payloads: _Payloads,
+        given: Mapping[str, Any],
+        options_of: type,
     ) -> Callable[[F], F]:
         """The decorator that makes a function a handler of this service."""
         if callable(name):
@@ -73,6 +66,7 @@ class _ServiceBase:
                 f"Write @{type(self).__name__.lower()}.handler() with parentheses: "
                 "the decorator takes options."
             )
+        options, context_managers = read(given, options_of)
 
         def decorate(function: F) -> F:
             handler = Handler(
@@ -80,9 +74,9 @@ class _ServiceBase:
                 name or function.__name__,
                 kind,
                 function,
-                h.make_io(function, accept, content_type, input_serde, output_serde),
+                h.make_io(function, *payloads),
                 replace(options, description=_documentation(function)),
-                (*self.context_managers, *(context_managers or _EMPTY)),
+                (*self.context_managers, *context_managers),
             )
             if handler.name in self.handlers:
                 raise ValueError(f"{self.name} has two handlers named {handler.name!r}.")
@@ -99,30 +93,13 @@ def _documentation(function: Callable[..., Any]) -> str | None:
 class Service(_ServiceBase):
     """Handlers without a key, each call on its own."""
 
+    _KIND = "service"
+    _OPTIONS = PlainOptions
+
     def __init__(
-        self,
-        name: str,
-        description: str | None = None,
-        metadata: Mapping[str, str] | None = None,
-        inactivity_timeout: timedelta | None = None,
-        abort_timeout: timedelta | None = None,
-        journal_retention: timedelta | None = None,
-        idempotency_retention: timedelta | None = None,
-        ingress_private: bool | None = None,
-        invocation_retry_policy: InvocationRetryPolicy | None = None,
-        invocation_context_managers: ContextManagers | None = None,
+        self, name: str, description: str | None = None, **options: Unpack[PlainOptions]
     ) -> None:
-        options = Options(
-            description=description,
-            metadata=metadata,
-            inactivity_timeout=inactivity_timeout,
-            abort_timeout=abort_timeout,
-            journal_retention=journal_retention,
-            idempotency_retention=idempotency_retention,
-            ingress_private=ingress_private,
-            retry_policy=invocation_retry_policy,
-        )
-        super().__init__("service", name, options, invocation_context_managers)
+        super().__init__(name, description, options)
 
     def handler(
         self,
@@ -131,85 +108,28 @@ class Service(_ServiceBase):
         content_type: str | None = None,
         input_serde: Serde[Any] | None = None,
         output_serde: Serde[Any] | None = None,
-        metadata: Mapping[str, str] | None = None,
-        inactivity_timeout: timedelta | None = None,
-        abort_timeout: timedelta | None = None,
-        journal_retention: timedelta | None = None,
-        idempotency_retention: timedelta | None = None,
-        ingress_private: bool | None = None,
-        invocation_retry_policy: InvocationRetryPolicy | None = None,
-        invocation_context_managers: ContextManagers | None = None,
+        **options: Unpack[PlainOptions],
     ) -> Callable[[F], F]:
         """Make a function `(ctx)` or `(ctx, input)` a handler, named as itself or as `name`."""
-        options = Options(
-            metadata=metadata,
-            inactivity_timeout=inactivity_timeout,
-            abort_timeout=abort_timeout,
-            journal_retention=journal_retention,
-            idempotency_retention=idempotency_retention,
-            ingress_private=ingress_private,
-            retry_policy=invocation_retry_policy,
-        )
-        return self._register(
-            name,
-            None,
-            options,
-            invocation_context_managers,
-            accept=accept,
-            content_type=content_type,
-            input_serde=input_serde,
-            output_serde=output_serde,
-        )
+        payloads = (accept, content_type, input_serde, output_serde)
+        return self._register(name, None, payloads, options, PlainOptions)
 
 
 class _Keyed(_ServiceBase):
     """A service with a key and state."""
 
+    _OPTIONS = KeyedOptions
+
     def __init__(
-        self,
-        kind: ServiceKind,
-        name: str,
-        options: Options,
-        enable_lazy_state: bool | None,
-        state_preload: bool | Sequence[str] | None,
-        context_managers: ContextManagers | None,
+        self, name: str, description: str | None = None, **options: Unpack[KeyedOptions]
     ) -> None:
-        lazy, keys = preload(enable_lazy_state, state_preload)
-        options = replace(options, lazy_state=lazy, eager_state_keys=keys)
-        super().__init__(kind, name, options, context_managers)
+        super().__init__(name, description, options)
 
 
 class VirtualObject(_Keyed):
     """Handlers with a key; exclusive ones run one at a time per key and may write state."""
 
-    def __init__(
-        self,
-        name: str,
-        description: str | None = None,
-        metadata: Mapping[str, str] | None = None,
-        inactivity_timeout: timedelta | None = None,
-        abort_timeout: timedelta | None = None,
-        journal_retention: timedelta | None = None,
-        idempotency_retention: timedelta | None = None,
-        enable_lazy_state: bool | None = None,
-        state_preload: bool | Sequence[str] | None = None,
-        ingress_private: bool | None = None,
-        invocation_retry_policy: InvocationRetryPolicy | None = None,
-        invocation_context_managers: ContextManagers | None = None,
-    ) -> None:
-        options = Options(
-            description=description,
-            metadata=metadata,
-            inactivity_timeout=inactivity_timeout,
-            abort_timeout=abort_timeout,
-            journal_retention=journal_retention,
-            idempotency_retention=idempotency_retention,
-            ingress_private=ingress_private,
-            retry_policy=invocation_retry_policy,
-        )
-        super().__init__(
-            "object", name, options, enable_lazy_state, state_preload, invocation_context_managers
-        )
+    _KIND = "object"
 
     def handler(
         self,
@@ -219,73 +139,17 @@ class VirtualObject(_Keyed):
         content_type: str | None = None,
         input_serde: Serde[Any] | None = None,
         output_serde: Serde[Any] | None = None,
-        metadata: Mapping[str, str] | None = None,
-        inactivity_timeout: timedelta | None = None,
-        abort_timeout: timedelta | None = None,
-        journal_retention: timedelta | None = None,
-        idempotency_retention: timedelta | None = None,
-        enable_lazy_state: bool | None = None,
-        state_preload: bool | Sequence[str] | None = None,
-        ingress_private: bool | None = None,
-        invocation_retry_policy: InvocationRetryPolicy | None = None,
-        invocation_context_managers: ContextManagers | None = None,
+        **options: Unpack[KeyedOptions],
     ) -> Callable[[F], F]:
         """Make a function a handler; `shared` ones run beside others and only read state."""
-        lazy, keys = preload(enable_lazy_state, state_preload)
-        options = Options(
-            metadata=metadata,
-            inactivity_timeout=inactivity_timeout,
-            abort_timeout=abort_timeout,
-            journal_retention=journal_retention,
-            idempotency_retention=idempotency_retention,
-            lazy_state=lazy,
-            eager_state_keys=keys,
-            ingress_private=ingress_private,
-            retry_policy=invocation_retry_policy,
-        )
-        return self._register(
-            name,
-            kind,
-            options,
-            invocation_context_managers,
-            accept=accept,
-            content_type=content_type,
-            input_serde=input_serde,
-            output_serde=output_serde,
-        )
+        payloads = (accept, content_type, input_serde, output_serde)
+        return self._register(name, kind, payloads, options, KeyedOptions)
 
 
 class Workflow(_Keyed):
     """A `main` handler that runs once per key, and shared handlers that talk to it."""
 
-    def __init__(
-        self,
-        name: str,
-        description: str | None = None,
-        metadata: Mapping[str, str] | None = None,
-        inactivity_timeout: timedelta | None = None,
-        abort_timeout: timedelta | None = None,
-        journal_retention: timedelta | None = None,
-        idempotency_retention: timedelta | None = None,
-        enable_lazy_state: bool | None = None,
-        state_preload: bool | Sequence[str] | None = None,
-        ingress_private: bool | None = None,
-        invocation_retry_policy: InvocationRetryPolicy | None = None,
-        invocation_context_managers: ContextManagers | None = None,
-    ) -> None:
-        options = Options(
-            description=description,
-            metadata=metadata,
-            inactivity_timeout=inactivity_timeout,
-            abort_timeout=abort_timeout,
-            journal_retention=journal_retention,
-            idempotency_retention=idempotency_retention,
-            ingress_private=ingress_private,
-            retry_policy=invocation_retry_policy,
-        )
-        super().__init__(
-            "workflow", name, options, enable_lazy_state, state_preload, invocation_context_managers
-        )
+    _KIND = "workflow"
 
     def main(
         self,
@@ -294,42 +158,13 @@ class Workflow(_Keyed):
         content_type: str | None = None,
         input_serde: Serde[Any] | None = None,
         output_serde: Serde[Any] | None = None,
-        metadata: Mapping[str, str] | None = None,
-        inactivity_timeout: timedelta | None = None,
-        abort_timeout: timedelta | None = None,
-        journal_retention: timedelta | None = None,
-        workflow_retention: timedelta | None = None,
-        enable_lazy_state: bool | None = None,
-        state_preload: bool | Sequence[str] | None = None,
-        ingress_private: bool | None = None,
-        invocation_retry_policy: InvocationRetryPolicy | None = None,
-        invocation_context_managers: ContextManagers | None = None,
+        **options: Unpack[MainOptions],
     ) -> Callable[[F], F]:
         """Make a function the workflow itself; `workflow_retention` keeps its result that long."""
         if any(handler.kind == "workflow" for handler in self.handlers.values()):
             raise ValueError(f"{self.name} has a main handler already.")
-        lazy, keys = preload(enable_lazy_state, state_preload)
-        options = Options(
-            metadata=metadata,
-            inactivity_timeout=inactivity_timeout,
-            abort_timeout=abort_timeout,
-            journal_retention=journal_retention,
-            workflow_retention=workflow_retention,
-            lazy_state=lazy,
-            eager_state_keys=keys,
-            ingress_private=ingress_private,
-            retry_policy=invocation_retry_policy,
-        )
-        return self._register(
-            name,
-            "workflow",
-            options,
-            invocation_context_managers,
-            accept=accept,
-            content_type=content_type,
-            input_serde=input_serde,
-            output_serde=output_serde,
-        )
+        payloads = (accept, content_type, input_serde, output_serde)
+        return self._register(name, "workflow", payloads, options, MainOptions)
 
     def handler(
         self,
@@ -338,40 +173,11 @@ class Workflow(_Keyed):
         content_type: str | None = None,
         input_serde: Serde[Any] | None = None,
         output_serde: Serde[Any] | None = None,
-        metadata: Mapping[str, str] | None = None,
-        inactivity_timeout: timedelta | None = None,
-        abort_timeout: timedelta | None = None,
-        journal_retention: timedelta | None = None,
-        idempotency_retention: timedelta | None = None,
-        enable_lazy_state: bool | None = None,
-        state_preload: bool | Sequence[str] | None = None,
-        ingress_private: bool | None = None,
-        invocation_retry_policy: InvocationRetryPolicy | None = None,
-        invocation_context_managers: ContextManagers | None = None,
+        **options: Unpack[KeyedOptions],
     ) -> Callable[[F], F]:
         """Make a function a handler that runs beside the workflow."""
-        lazy, keys = preload(enable_lazy_state, state_preload)
-        options = Options(
-            metadata=metadata,
-            inactivity_timeout=inactivity_timeout,
-            abort_timeout=abort_timeout,
-            journal_retention=journal_retention,
-            idempotency_retention=idempotency_retention,
-            lazy_state=lazy,
-            eager_state_keys=keys,
-            ingress_private=ingress_private,
-            retry_policy=invocation_retry_policy,
-        )
-        return self._register(
-            name,
-            "shared",
-            options,
-            invocation_context_managers,
-            accept=accept,
-            content_type=content_type,
-            input_serde=input_serde,
-            output_serde=output_serde,
-        )
+        payloads = (accept, content_type, input_serde, output_serde)
+        return self._register(name, "shared", payloads, options, KeyedOptions)
 
 
 AnyService = Service | VirtualObject | Workflow

@@ -185,7 +185,7 @@ def test_a_record_of_a_topic_is_the_root_of_its_trace() -> None:
             "    invocation-end Counter/{key}/add ok",
         ]
         record = rig.one("ingress_kafka Counter/{key}/add")
-        assert dict(record.attributes) == {
+        assert dict(record.subject + record.attributes) == {
             "rpc.service": "Counter",
             "rpc.method": "add",
             "restate.invocation.id": id_,

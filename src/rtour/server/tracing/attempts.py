@@ -115,19 +115,19 @@ class AttemptSpan:
                 self._started,
                 self._tracer.now_ns(),
                 self._parent,
-                self._about(),
+                self._deployment(),
                 tuple(self._events),
                 code=code,
                 message=message,
                 dropped_events=self._dropped,
+                subject=about(self._invocation.id, self._invocation.target),
             )
         )
 
-    def _about(self) -> Attributes:
+    def _deployment(self) -> Attributes:
         route = self._route
         return (
             ("rpc.system", "restate"),
-            *about(self._invocation.id, self._invocation.target),
             ("restate.deployment.id", route.deployment_id),
             ("restate.deployment.address", route.endpoint.uri),
             ("restate.deployment.service_protocol_version", route.protocol_version),

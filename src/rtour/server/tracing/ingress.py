@@ -44,8 +44,9 @@ class IngressSpan:
                 self._started,
                 self._tracer.now_ns(),
                 self._parent,
-                about(self._id, self._target) + code,
+                code,
                 code=Code.ERROR if failed else Code.OK,
                 message="the client went away" if status is None else "",
+                subject=about(self._id, self._target),
             )
         )

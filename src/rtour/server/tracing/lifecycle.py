@@ -174,10 +174,11 @@ class Lifecycle:
                 now,
                 now,
                 parent,
-                about(invocation.id, invocation.target) + more,
+                more,
                 code=code,
                 message=message,
                 links=links,
+                subject=about(invocation.id, invocation.target),
             )
         )
 

@@ -17,10 +17,12 @@ from rtour.protocol.protobuf import block, fields, number, text, varint
 from rtour.server.tracing.spans import Attributes, Code, Event, Link, Span
 
 SCOPE: Final = "services"  # as the official server names it
-_INTERNAL: Final = b"\x30\x01"  # kind
+# Keys and lengths of ids, of 16 bytes and of 8.
+_TRACE_ID, _SPAN_ID, _PARENT_ID = b"\x0a\x10", b"\x12\x08", b"\x22\x08"
+_KIND_AND_START: Final = b"\x30\x01\x39"  # internal; and the key of what follows
 _FLAGS: Final = b"\x85\x01" + (1).to_bytes(4, "little")  # sampled
 _TIME: Final = Struct("<cQ").pack
-_TIMES: Final = Struct("<cQcQ").pack
+_TIMES: Final = Struct("<3sQcQ").pack
 _STATUSES: Final = {
     code: block(b"\x7a", number(b"\x18", code)) for code in Code.__members__.values()
 }
@@ -36,27 +38,31 @@ def export_request(resource: Attributes, version: str, encoded: Iterable[bytes])
 
 
 def span(told: Span) -> bytes:
-    """One Span message."""
+    """One Span message. Most spans have no more than what is always written: the rest is asked."""
     context = told.context
-    return b"".join(
-        (
-            b"\x0a\x10",  # an id of 16 bytes, and one of 8
-            context.trace_id,
-            b"\x12\x08",
-            context.span_id,
-            text(b"\x1a", context.state),
-            block(b"\x22", told.parent_id) if told.parent_id else b"",
-            _name(b"\x2a", told.name),
-            _INTERNAL,
-            _TIMES(b"\x39", told.start_ns, b"\x41", told.end_ns),
-            _attributes(b"\x4a", told.attributes),
-            *[block(b"\x5a", _event(each)) for each in told.events],
-            number(b"\x60", told.dropped_events),
-            *[block(b"\x6a", _link(each)) for each in told.links],
-            _status(told.code, told.message),
-            _FLAGS,
-        )
-    )
+    parts = [
+        _TRACE_ID,
+        context.trace_id,
+        _SPAN_ID,
+        context.span_id,
+        _name(b"\x2a", told.name),
+        _TIMES(_KIND_AND_START, told.start_ns, b"\x41", told.end_ns),
+        _attributes(b"\x4a", told.subject),
+        _attributes(b"\x4a", told.attributes),
+        _status(told.code, told.message),
+        _FLAGS,
+    ]
+    if told.parent_id:
+        parts += (_PARENT_ID, told.parent_id)
+    if context.state:
+        parts.append(text(b"\x1a", context.state))
+    for event in told.events:
+        parts.append(block(b"\x5a", _event(event)))
+    if told.dropped_events:
+        parts.append(number(b"\x60", told.dropped_events))
+    for link in told.links:
+        parts.append(block(b"\x6a", _link(link)))
+    return b"".join(parts)
 
 
 def _event(event: Event) -> bytes:
@@ -81,22 +87,24 @@ _name: Final = lru_cache(maxsize=1024)(text)
 
 
 def _attributes(key: bytes, attributes: Attributes) -> bytes:
+    for _, value in attributes:
+        # True equals 1, and would be taken for it.
+        if isinstance(value, bool) or (isinstance(value, str) and len(value) > _REMEMBERED_MAX):
+            return _encoded(key, attributes)
+    return _remembered(key, attributes) if attributes else b""
+
+
+def _encoded(key: bytes, attributes: Attributes) -> bytes:
     return b"".join(
         [
-            _attribute(key, name, it)
-            if isinstance(it, int) or len(it) <= _REMEMBERED_MAX
-            else _encoded(key, name, it)
-            for name, it in attributes
+            block(key, text(b"\x0a", name) + block(b"\x12", _value(value)))
+            for name, value in attributes
         ]
     )
 
 
-def _encoded(key: bytes, name: str, value: str | int | bool) -> bytes:
-    return block(key, text(b"\x0a", name) + block(b"\x12", _value(value)))
-
-
-# Ids of invocations come several times and never again.
-_attribute: Final = lru_cache(maxsize=4096, typed=True)(_encoded)
+# What spans of an invocation share comes several times and never again, most else for ever.
+_remembered: Final = lru_cache(maxsize=4096)(_encoded)
 
 
 def _value(value: str | int | bool) -> bytes:

@@ -37,7 +37,7 @@ def span(told: Span) -> bytes:
             "kind": _INTERNAL,
             "startTimeUnixNano": str(told.start_ns),
             "endTimeUnixNano": str(told.end_ns),
-            "attributes": _attributes(told.attributes),
+            "attributes": _attributes(told.subject + told.attributes),
             "events": [_event(each) for each in told.events],
             "droppedEventsCount": told.dropped_events,
             "links": [_link(each) for each in told.links],

@@ -36,7 +36,10 @@ class Link(msgspec.Struct, frozen=True, gc=False):
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):
-    """One finished span. Instants are nanoseconds since the epoch; no `parent_id` makes a root."""
+    """One finished span. Instants are nanoseconds since the epoch; no `parent_id` makes a root.
+
+    `subject` are the attributes that all spans of an invocation have: names and ids.
+    """
 
     context: SpanContext
     name: str
@@ -49,6 +52,7 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     code: Code = Code.UNSET
     message: str = ""
     dropped_events: int = 0
+    subject: Attributes = ()
 
 
 def short(target: Target) -> str:

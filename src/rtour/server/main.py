@@ -114,6 +114,10 @@ class Server:
         self.storage = EphemeralStorage() if settings.ephemeral else opened(settings)
         try:
             self._build()
+        except BaseException:
+            self.storage.close()  # rooms hold nothing before they are started
+            raise
+        try:
             await self._start()
         except BaseException:
             await self._stop_rooms(grace_s=0)
@@ -219,6 +223,12 @@ class Server:
         )
         self.ingress_counts = ingress.counts
         self.ingress = Front(ingress, front_limits, check=access.ingress, tls=access.http_tls)
+        self.postgres = PostgresPort(
+            self.queries,
+            self._random,
+            tokens=access.admin_tokens,
+            tls=access.postgres_tls,
+        )
         self._registration = registration
         self._front_limits = front_limits
 
@@ -280,12 +290,6 @@ class Server:
         await self.ingress.listen(settings.ingress_host or settings.host, settings.ingress_port)
         self.admin = self._make_admin()
         await self.admin.listen(settings.admin_host or settings.host, settings.admin_port)
-        self.postgres = PostgresPort(
-            self.queries,
-            self._random,
-            tokens=self._access.admin_tokens,
-            tls=self._access.postgres_tls,
-        )
         if settings.pg_port is not None:
             await self.postgres.listen_if_free(settings.host, settings.pg_port)
 
@@ -373,26 +377,19 @@ class Server:
         await self._tasks.cancel_all()
         if self.time is not None:
             await self.time.stop()
-        if hasattr(self, "subscriptions"):
-            await self.subscriptions.stop()
-        if hasattr(self, "ingress"):
-            if not await self.ingress.drain(grace_s):
-                self.requests.fail(Stopping())
-            await self.ingress.close(min(grace_s, LAST_ANSWERS_S))
-        if hasattr(self, "timers"):
-            self.timers.stop()
-        if hasattr(self, "invoker"):
-            await self.invoker.drain(grace_s)
-            await self.invoker.stop()
-            await self.processor.settled()
-        if hasattr(self, "admin"):
+        await self.subscriptions.stop()
+        if not await self.ingress.drain(grace_s):
+            self.requests.fail(Stopping())
+        await self.ingress.close(min(grace_s, LAST_ANSWERS_S))
+        self.timers.stop()
+        await self.invoker.drain(grace_s)
+        await self.invoker.stop()
+        await self.processor.settled()
+        if hasattr(self, "admin"):  # it is made once the ingress listens
             await self.admin.close(min(grace_s, 1.0))
-        if hasattr(self, "postgres"):
-            await self.postgres.close()
-        if hasattr(self, "queries"):
-            await self.queries.close()
-        if hasattr(self, "_world"):
-            await self._transport.close()
+        await self.postgres.close()
+        await self.queries.close()
+        await self._transport.close()
         if self.tracing is not None:
             await self.tracing.close()
         self.storage.close()

@@ -157,11 +157,6 @@ def json_text(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
 
 
-def styled(value: str, style: str = "") -> Line:
-    """A line of one span."""
-    return (Span(value, style),)
-
-
 def _rich(look: Look, blocks: Sequence[Block]) -> str:
     from rtour.cli.rich_output import printed  # noqa: PLC0415
 

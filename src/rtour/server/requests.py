@@ -9,20 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final
 
 from rtour.engine.actions import Respond, Response
 from rtour.engine.commands import Attach, Command, Detach, Invoke
 from rtour.errors import RtourError
 
 _LASTING: Final = (Invoke, Attach)  # with a sink they wait for the end of an invocation
-
-
-class Proposer(Protocol):
-    """The processor, as the front rooms see it."""
-
-    def propose(self, command: Command) -> None:
-        """Queue a command; whatever follows comes as actions."""
 
 
 class Overloaded(RtourError):  # noqa: N818 - reads as the fact it reports

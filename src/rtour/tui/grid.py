@@ -122,7 +122,6 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         self._selectable = selectable
         self._rows: Sequence[Row] = ()
         self._first = 0
-        self._widths: list[int] = []
         self._natural: list[int] = [cell_len(column.title) for column in columns]
         self.total = 0
         self.cursor = 0
@@ -187,13 +186,6 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         if self.cursor != before:
             self.post_message(self.Moved(self, self.row))
         self._want()
-
-    def go_to_key(self, key: str) -> None:
-        """Moves the cursor to a row that is here."""
-        for position, row in enumerate(self._rows):
-            if row.key == key:
-                self.go_to(self._first + position)
-                return
 
     # --- keys and mouse ----------------------------------------------------------------------
 

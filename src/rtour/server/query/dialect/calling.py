@@ -287,16 +287,6 @@ def _known(node: exp.Expression, kind: Kind) -> Callable[[Expressions, list[Any]
     return lambda _expressions, _args, _scope: Typed(node.copy(), kind)
 
 
-def _in_sqlite(name: str, kind: Kind) -> Callable[[Expressions, list[Any], Scope], Typed]:
-    """A function of `catalog.functions`."""
-
-    def translate(expressions: Expressions, args: list[Any], scope: Scope) -> Typed:
-        values = expressions.values(args, scope)
-        return Typed(typed.native(name, *(value.node for value in values)), kind)
-
-    return translate
-
-
 _SPECIAL: dict[str, Callable[[Expressions, list[Any], Scope], Typed]] = {
     "now": _now,
     "current_timestamp": _now,

@@ -65,9 +65,8 @@ def run(main: Callable[[VirtualClock], Coroutine[Any, Any, None]]) -> None:
     try:
         loop.run_until_complete(main(VirtualClock(loop)))
     finally:
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        if left:
+        while left := asyncio.all_tasks(loop):  # the end of one may begin another
+            for task in left:
+                task.cancel()
             loop.run_until_complete(asyncio.wait(left))
         loop.close()

@@ -3,110 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from random import Random
 
 import pytest
 from msgspec.structs import replace
 
-from rtour.clock import ClockState, SkippingClock, ahead_ms
+from rtour.clock import ClockState, ahead_ms
 from rtour.engine.actions import Finished
-from rtour.engine.commands import Invoke, Kill
-from rtour.engine.model import FromIngress, Status
+from rtour.engine.model import Status
 from rtour.protocol import messages as m
-from rtour.protocol.messages import Combinator, End, Future, Output, Value
-from rtour.server.autopilot import QUIET_S, UNREACHABLE_S, Autopilot
-from rtour.server.cleaner import Cleaner
 from rtour.server.requests import Overloaded
 from rtour.server.time_control import (
     CannotDrive,
     ClockWasDriven,
     Due,
-    TimeControl,
     described,
     restore,
 )
-from rtour.server.transport import ConnectFailed
-from rtour.storage.memory import MemoryStorage
+from tests.server.driven import DAY_MS, MINUTE_MS, Driven, finish, on_rig, suspended
 from tests.server.rig import RETENTION_MS, Rig, greeter
-from tests.server.scripted import ScriptedExchange
 from tests.virtual_time import VirtualClock, run
-
-MINUTE_MS, DAY_MS = 60_000, 86_400_000
-
-
-class Driven(Rig):
-    """A rig whose clock can be driven. `machine` is the clock of machine and service."""
-
-    def __init__(self, machine: VirtualClock, storage: MemoryStorage | None = None) -> None:
-        self.machine = machine
-        self.driven = SkippingClock(machine)
-        super().__init__(self.driven, storage=storage)
-        restore(self.driven, self.recovered)
-        processor = self.processor
-        self.cleaner = Cleaner(
-            self.storage.expired,
-            processor.propose,
-            processor.caught_up,
-            self.driven,
-            Random(1),
-            3_600_000,
-        )
-        self.time = TimeControl(
-            self.driven,
-            self.storage,
-            processor,
-            self.requests,
-            self.timers,
-            self.invoker,
-            self.cleaner,
-        )
-        self.began = asyncio.get_running_loop().time()
-
-    def took_s(self) -> float:
-        """Real time since the start."""
-        return asyncio.get_running_loop().time() - self.began
-
-    def sleep(self, ms: int, completion: int = 1) -> m.Sleep:
-        """As an SDK makes it: by the clock of its own machine."""
-        return m.Sleep(self.machine.now_ms() + ms, completion)
-
-    def later(self, ms: int) -> str:
-        """A delayed invocation."""
-        self.ids += 1
-        id_ = self.preconditions_id()
-        self.propose(Invoke(id_, greeter(), FromIngress(), start_at=self.driven.now_ms() + ms))
-        return id_
-
-    def autopilot(self) -> asyncio.Task[None]:
-        pilot = Autopilot(self.time, self.processor, self.invoker)
-        return asyncio.get_running_loop().create_task(pilot.run())
-
-
-def on_rig(scenario: Callable[[Driven], Awaitable[None]]) -> None:
-    async def main(clock: VirtualClock) -> None:
-        await scenario(Driven(clock))
-
-    run(main)
-
-
-def sleeping(*completions: int) -> m.Suspension:
-    return m.Suspension(Future(completions, (1,), combinator=Combinator.FIRST_COMPLETED))
-
-
-async def suspended(rig: Driven, sleep_ms: int) -> tuple[str, asyncio.Task[object]]:
-    """An invocation that sleeps."""
-    id_, answer = rig.invoke(greeter())
-    exchange = await rig.attempt()
-    exchange.say(rig.sleep(sleep_ms), sleeping(1))
-    assert await rig.status(id_) is Status.SUSPENDED
-    return id_, answer
-
-
-def finish(exchange: ScriptedExchange) -> None:
-    exchange.say(Output(Value(b"ok")), End())
 
 
 def test_a_skip_ends_a_sleep() -> None:
@@ -238,83 +155,6 @@ def test_a_back_off_may_begin_while_time_stands() -> None:
         assert rig.transport.waiting == 0
         await rig.time.resume()
         await rig.attempt()
-
-    on_rig(scenario)
-
-
-def test_automatic_time_leaps_over_what_is_waited_for() -> None:
-    """Three days of sleep, a delayed call and a retry are over as fast as they can be."""
-
-    async def scenario(rig: Driven) -> None:
-        pilot = rig.autopilot()
-        await rig.time.resume(auto=True)
-        _, answer = rig.invoke(greeter())
-        first = await rig.attempt()
-        first.say(rig.sleep(3 * DAY_MS))
-        while not first.request_ended:  # the quiet stream is asked to suspend
-            await asyncio.sleep(0.01)
-        first.say(sleeping(1))
-        second = await rig.attempt()
-        second.say(m.Error(500, "oops"))
-        third = await rig.attempt()
-        third.say(m.OneWayCall("Greeter", "greet", b"", 2, rig.machine.now_ms() + DAY_MS))
-        finish(third)
-        await answer
-        await rig.attempt()
-        assert ahead_ms(rig.driven) > 4 * DAY_MS
-        assert rig.took_s() < 5 * QUIET_S
-        pilot.cancel()
-
-    on_rig(scenario)
-
-
-def test_automatic_time_waits_for_attempts_that_run() -> None:
-    """While a service works, nothing leaps: its work may need no timer."""
-
-    async def scenario(rig: Driven) -> None:
-        pilot = rig.autopilot()
-        rig.later(DAY_MS)
-        rig.invoke(greeter())
-        working = await rig.attempt()
-        await rig.time.resume(auto=True)
-        await asyncio.sleep(30)
-        assert ahead_ms(rig.driven) == 0
-        finish(working)
-        await rig.attempt()
-        assert rig.took_s() < 31
-        pilot.cancel()
-
-    on_rig(scenario)
-
-
-def test_automatic_time_gives_an_absent_service_a_moment() -> None:
-    """Its attempts are not used up in milliseconds."""
-
-    async def scenario(rig: Driven) -> None:
-        pilot = rig.autopilot()
-        await rig.time.resume(auto=True)
-        rig.transport.refuse = ConnectFailed("refused")
-        rig.policy = replace(rig.policy, max_attempts=None, initial_interval_ms=MINUTE_MS)
-        rig.invoke(greeter())
-        await asyncio.sleep(UNREACHABLE_S * 4.5)
-        (activation,) = rig.invoker.activations()
-        assert activation.attempts == 5
-        rig.transport.refuse = None
-        await rig.attempt()
-        pilot.cancel()
-
-    on_rig(scenario)
-
-
-def test_timers_of_the_dead_are_not_next() -> None:
-    """What an ended invocation had waited for is waited for by nobody."""
-
-    async def scenario(rig: Driven) -> None:
-        id_, _ = await suspended(rig, MINUTE_MS)
-        await rig.ask(lambda number: Kill(id_, number))
-        assert rig.time.next_due() is None
-        with pytest.raises(CannotDrive, match="nothing waits"):
-            await rig.time.skip_to_next()
 
     on_rig(scenario)
 

@@ -14,13 +14,14 @@ no way to find the next one.
 from __future__ import annotations
 
 import struct
-from typing import Final, NamedTuple
+from typing import Final
 
 from rtour.errors import MessageTooLarge, ProtocolError
 from rtour.protocol import messages as m
 from rtour.protocol.decoding import decode
 from rtour.protocol.decoding_values import MAX_FUTURE_DEPTH
 from rtour.protocol.encoding import encode_payload
+from rtour.protocol.values import Struct
 
 __all__ = [
     "ACK_REQUESTED",
@@ -54,7 +55,7 @@ _TYPES: Final[dict[type, int]] = {
 }
 
 
-class Frame(NamedTuple):
+class Frame(Struct):
     """A frame as it came: its payload is not looked at yet."""
 
     type: int

@@ -64,6 +64,7 @@ class Attempt:
         self.notified = False
         self.input_open = route.duplex
         self.span = None if world.tracer is None else world.tracer.attempt(invocation, route)
+        self._route_type = route.type
         self._progress = progress
         self._world = world
         self._command_index = invocation.commands
@@ -137,7 +138,7 @@ class Attempt:
         return headers
 
     def _counted(self, data: bytes) -> bytes:
-        self._world.counts.sent_bytes[self.route.type] += len(data)
+        self._world.counts.sent_bytes[self._route_type] += len(data)
         return data
 
     def _first_bytes(self) -> bytes:
@@ -251,7 +252,7 @@ class Attempt:
     async def _converse(self, exchange: Exchange) -> Ended | Suspended:
         head = await exchange.head()
         self.sdk = head.headers.get("x-restate-server")
-        self._world.counts.answers[self.route.type, head.status] += 1
+        self._world.counts.answers[self._route_type, head.status] += 1
         if not 200 <= head.status < 300:
             # Dates in headers are the service's, whose clock is a machine's.
             clock = self._world.clock
@@ -262,7 +263,7 @@ class Attempt:
             raise failure("RT0012", f"expected content-type {expected}, got {got}")
         decoder = Decoder(self._world.limits.message_bytes_max)
         while data := await exchange.receive():
-            self._world.counts.received_bytes[self.route.type] += len(data)
+            self._world.counts.received_bytes[self._route_type] += len(data)
             self.active_at = self._loop.time()
             decoder.feed(data)
             while (received := decoder.next_frame()) is not None:

@@ -327,7 +327,8 @@ class Server:
             return True
         if self.processor.behind_s > LATE_S:
             return True
-        return self.invoker.ready.overloaded(self._routes.place_of(service))
+        ready = self.invoker.ready
+        return ready.crowded and ready.overloaded(self._routes.place_of(service))
 
     def _target_of(self, id_: str) -> Target | None:
         invocation: Invocation | None = self.storage.view.invocation(id_)

@@ -171,6 +171,11 @@ class ReadyQueue:
         self._take_slot(place)
         return activation
 
+    @property
+    def crowded(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._lines)
+
     def overloaded(self, place: str) -> bool:
         """Whether one more caller would only make all others wait longer."""
         line = self._lines.get(place)

@@ -81,8 +81,8 @@ class Http1Connection(asyncio.Protocol):
         self._queue: deque[_Arrived] = deque()
         self._task: asyncio.Task[None] | None = None  # answers the request that holds `_held`
         self._held: Share | None = None
-        self._writable = asyncio.Event()
-        self._writable.set()
+        self._paused = False  # the client does not read what is written
+        self._resumed = asyncio.Event()
         self._lingering: int | None = None  # bytes still accepted after a refusal
         self._parser = httptools.HttpRequestParser(self)
         self._share = Share(shared.budget)
@@ -123,7 +123,7 @@ class Http1Connection(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._deadline.close()
-        self._writable.set()
+        self._resumed.set()
         if self._task is not None:
             self._task.cancel()
         if self._held is not None:  # a task that is cancelled before it begins has no `finally`
@@ -135,11 +135,13 @@ class Http1Connection(asyncio.Protocol):
         self._on_lost(self)
 
     def pause_writing(self) -> None:
-        self._writable.clear()
+        self._paused = True
+        self._resumed.clear()
         self._deadline.set(self._limits.write_timeout_s)
 
     def resume_writing(self) -> None:
-        self._writable.set()
+        self._paused = False
+        self._resumed.set()
         if self._task is None and self._queue:
             self._begin_next()
         self._watch()
@@ -220,7 +222,7 @@ class Http1Connection(asyncio.Protocol):
             http10=self._http10,
         )
         self._reset()
-        if self._task is None and self._writable.is_set():
+        if self._task is None and not self._paused:
             self._begin(arrived)
             return
         self._queue.append(arrived)
@@ -287,7 +289,8 @@ class Http1Connection(asyncio.Protocol):
             async for chunk in reply.body:
                 if chunk:
                     self._transport.write(_chunk(chunk) if chunked else chunk)
-                    await self._writable.wait()
+                    if self._paused:
+                        await self._resumed.wait()
         except Exception:  # noqa: BLE001 - whatever it was, the client must not take it for the end
             _log.exception("a reply broke off")
             self._transport.abort()
@@ -299,7 +302,7 @@ class Http1Connection(asyncio.Protocol):
         self._task = None
         if not keep_alive:
             self._close()
-        elif self._queue and self._writable.is_set():
+        elif self._queue and not self._paused:
             self._begin_next()
         else:  # also for a client that reads its replies too slowly to get more of them
             self._watch()
@@ -334,7 +337,7 @@ class Http1Connection(asyncio.Protocol):
 
     def _watch(self) -> None:
         """Set the deadline of what the connection waits for now."""
-        if not self._writable.is_set() or self._lingering is not None:
+        if self._paused or self._lingering is not None:
             return
         if self._task is not None:
             self._deadline.set(None)

@@ -169,11 +169,11 @@ class Processor:
 
     def _apply(self, command: Command) -> None:
         """Apply a command and the messages it leads to, all in the same batch."""
-        pending = deque((command,))
         self._at = max(self._at, self._clock.now_ms())
-        while pending:
+        pending = [command]
+        for each in pending:  # which grows meanwhile
             self._sequence += 1
-            record = Record(self._sequence, self._at, pending.popleft())
+            record = Record(self._sequence, self._at, each)
             began = perf_counter()
             try:
                 decision = apply(self._storage.view, record)

@@ -54,6 +54,9 @@ _INTERNAL: Final = 500
 _UNWIND_S: Final = 5.0
 """How long a handler may clean up after its attempt is over."""
 
+_LINGER_S: Final = 0.005
+"""How long the server need not know that a side effect has begun: it would run again anyway."""
+
 current: contextvars.ContextVar[InvocationContext] = contextvars.ContextVar("rtour_context")
 
 
@@ -77,7 +80,7 @@ class Attempt:
         self.codec: JournalValueCodec | None = None
         self._codec_source = codec
         self.runs = Runs(self.vm, self.seal, self._on_run_ended)
-        self.pump = Pump(self.vm, self.flush, self.runs.start)
+        self.pump = Pump(self.vm, self._flush_in_time, self.runs.start)
         self.ended = False
         self._write = write
         self._on_finished = on_finished
@@ -87,6 +90,7 @@ class Attempt:
         self._task: asyncio.Task[None] | None = None
         self._ended_event: asyncio.Event | None = None
         self._context: InvocationContext | None = None
+        self._flush_due = False
 
     # --- the host's side ---------------------------------------------------------------------
 
@@ -121,6 +125,18 @@ class Attempt:
     def _on_run_ended(self) -> None:
         self.flush()
         self.pump.kick()
+
+    def _flush_in_time(self) -> None:
+        """Flush; only that side effects have begun waits for their results, if those come soon."""
+        if not self.vm.can_wait:
+            self.flush()
+        elif not self._flush_due:
+            self._flush_due = True
+            self._loop.call_later(_LINGER_S, self._flush_late)
+
+    def _flush_late(self) -> None:
+        self._flush_due = False
+        self.flush()
 
     def flush(self) -> None:
         """Hand what is written to the host."""

@@ -137,8 +137,7 @@ class Endpoint:
         self, path: str, headers: Mapping[str, str], *, can_stream: bool
     ) -> Response | Accepted:
         """The answer to a request; header names are lower case, `path` is still encoded."""
-        segments = path.partition("?")[0].rstrip("/").split("/")
-        target = _target(segments)
+        segments, target = _parsed(path)
         if target is None and segments[-1] == "health":
             return Response(200, "application/json", b'{"status":"ok"}')
         if target is None and segments[-1] != "discover":
@@ -170,14 +169,13 @@ class Endpoint:
         if handler is None:
             return _refusal(404, f"There is no handler {service}/{name} here")
         content_type = headers.get("content-type", "")
-        match = _INVOCATION.fullmatch(content_type)
-        if match is None or not MIN_PROTOCOL <= int(match[1]) <= MAX_PROTOCOL:
+        version = _version(content_type)
+        if version is None:
             return _refusal(
                 415,
                 f"Cannot speak {content_type or 'without a content type'!r}: this endpoint "
                 f"speaks invocation protocol v{MIN_PROTOCOL} to v{MAX_PROTOCOL}",
             )
-        version = int(match[1])
 
         def begin(write: Callable[[bytes], None], on_finished: Callable[[], None]) -> Attempt:
             return Attempt(
@@ -192,10 +190,25 @@ class Endpoint:
         return Accepted(content_type, begin)
 
 
-def _target(segments: list[str]) -> tuple[str, str] | None:
+# Each request names one of a few handlers, in one of a few versions.
+
+
+@functools.lru_cache(maxsize=128)
+def _parsed(path: str) -> tuple[tuple[str, ...], tuple[str, str] | None]:
+    """The segments of a path, and the service and handler that it names."""
+    segments = tuple(path.partition("?")[0].rstrip("/").split("/"))
     if len(segments) < 3 or segments[-3] != "invoke":
+        return segments, None
+    return segments, (unquote(segments[-2]), unquote(segments[-1]))
+
+
+@functools.lru_cache(maxsize=64)
+def _version(content_type: str) -> int | None:
+    """The version of the invocation protocol, None if we do not speak it."""
+    match = _INVOCATION.fullmatch(content_type)
+    if match is None or not MIN_PROTOCOL <= int(match[1]) <= MAX_PROTOCOL:
         return None
-    return unquote(segments[-2]), unquote(segments[-1])
+    return int(match[1])
 
 
 def app(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, cast
 
 import ngh2
@@ -25,6 +25,13 @@ _CANCEL: Final = 0x8
 _SERVER: Final = (b"server", b"rtour")
 
 Headers = list[tuple[bytes, bytes]]
+
+
+@lru_cache(maxsize=64)
+def _encoded(status: int, *headers: tuple[str, str]) -> Headers:
+    """The head of a response, of which there are few."""
+    named = [(name.encode(), value.encode()) for name, value in headers]
+    return [(b":status", b"%d" % status), *named]
 
 
 class Http2Connection(asyncio.Protocol):
@@ -85,8 +92,7 @@ class Http2Connection(asyncio.Protocol):
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
         path = headers.pop(":path", "/")
         answer = self._endpoint.answer(path, headers, can_stream=True)
-        head: Headers = [(b":status", str(answer.status).encode())]
-        head += [(name.encode(), value.encode()) for name, value in answer.headers]
+        head = _encoded(answer.status, *answer.headers)
         if not isinstance(answer, Accepted):
             self._http.send_response(stream, [*head, _SERVER])
             self._http.send_data(stream, answer.body, end_stream=True)

@@ -46,6 +46,7 @@ class VM(Core):
         self._next_signal = m.SignalIndex.FIRST_AWAKEABLE - 1
         self._runs: dict[int, m.Run] = {}
         self._run_indexes: dict[int, int] = {}
+        self._runs_to_tell = 0
 
     def _completion_id(self) -> int:
         self._next_completion += 1
@@ -218,12 +219,23 @@ class VM(Core):
         """The leaf of a side effect; `startable_runs` says when its closure is to run."""
         completion = self._completion_id()
         run = m.Run(completion, name)
+        told = len(self._output)
         self.command(run)
+        self._runs_to_tell += len(self._output) - told
         if completion not in self._arrived:
             self._waiting_runs.append(completion)
             self._runs[completion] = run
             self._run_indexes[completion] = self.command_index
         return completion
+
+    def take_output(self) -> bytes:
+        self._runs_to_tell = 0
+        return super().take_output()
+
+    @property
+    def can_wait(self) -> bool:
+        """All there is to send is that side effects have begun: their results may go with it."""
+        return bool(self.executing) and 0 < self._runs_to_tell == len(self._output)
 
     def awaits_execution(self, run: int) -> bool:
         """Whether the journal lacks the result of this run."""

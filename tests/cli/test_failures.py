@@ -116,6 +116,16 @@ def test_call_timeout_says_that_the_invocation_goes_on(
     assert "rtour invocations list --service Greeter --handler greet" in result.err
 
 
+def test_a_call_of_a_private_handler_says_who_may(server: FakeServer, terminal: Terminal) -> None:
+    """The refusal is the server's; what one can do about it is ours."""
+    body = {"code": 400, "message": "the invoked service is not public", "source": "ingress"}
+    server.overrides["POST", "/Greeter/greet"] = lambda _: httpx.Response(400, json=body)
+    result = terminal.run("call", "Greeter/greet", '"Ada"')
+    assert (result.code, result.out) == (1, "")
+    assert "error: the invoked service is not public" in result.err
+    assert "rtour services config patch" in result.err
+
+
 def test_call_works_without_the_admin_api(server: FakeServer, terminal: Terminal) -> None:
     """Where only the ingress can be reached a call goes through unchecked."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from tests.server.errors_of_ingress import refused
@@ -154,6 +156,17 @@ async def test_refusals(rooms: Rooms, method: str, path: str, status: int, messa
     """What the ingress refuses is refused with the official status and words."""
     assert refused(await rooms.ingress.request(method, path)) == (status, message)
     assert rooms.processor.commands == []
+
+
+async def test_refusals_are_told_to_who_wants_to_know(
+    rooms: Rooms, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At debug only: anybody may cause as many as they like."""
+    for level in (logging.INFO, logging.DEBUG):
+        with caplog.at_level(level, "rtour.ingress"):
+            await rooms.ingress.request("POST", "/Secret/tell")
+    told = "POST /Secret/tell is refused: [400] the invoked service is not public"
+    assert caplog.messages == [told]
 
 
 @pytest.mark.parametrize(

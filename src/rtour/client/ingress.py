@@ -127,7 +127,7 @@ class Ingress:
                 expected="an invocation that runs, or whose result is still kept",
                 status=404,
             )
-        if error.message == "the invoked service is not public":
+        if source == "ingress" and error.message == "the invoked service is not public":
             hint = "handlers and Kafka may invoke it; rtour services config patch makes it public"
             return Rejected(error.message, hint=hint, status=answer.status)
         # Servers before 1.7.4 do not name the source; a concrete id means the handler spoke.

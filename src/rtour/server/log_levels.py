@@ -23,7 +23,7 @@ SUBJECTS: Final = {
     "attempt": "commands and notifications of each attempt",
     "cleaner": "what is forgotten after its retention",
     "front": "connections of clients",
-    "ingress": "requests of clients",
+    "ingress": "requests of clients, and at debug why they are refused",
     "invoker": "attempts: begun, failed, suspended, ended",
     "kafka": "subscriptions",
     "kafka.librdkafka": "the library that they read with",

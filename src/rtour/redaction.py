@@ -31,7 +31,7 @@ _QUERY: Final = (
 # perhaps cut off before its last quote, or else the rest of the line.
 _VALUE: Final = (
     r"(?P<before>(?:\\?['\"])?\s*"
-    r"(?:[:=]\s*|,\s*(?=(?:value\s*=\s*)?b?\\?['\"]))(?:value\s*=\s*)?b?)"
+    r"(?:[:=]\s*|,\s*(?=(?:value\s*=\s*)?b?\\?['\"]))(?:value\s*=\s*)?(?:b(?=\\?['\"]))?)"
     r"(?P<value>\\\"[^\"]*(?:\"|$)|'(?:[^'\\]|\\.)*(?:'|$)|\"(?:[^\"\\]|\\.)*(?:\"|$)|[^\s'\"][^\r\n]*)"
 )
 

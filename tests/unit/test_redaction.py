@@ -57,6 +57,12 @@ def test_credentials_are_masked(text: str) -> None:
     assert redact(shown) == shown
 
 
+@pytest.mark.parametrize("scheme", ["Bearer", "basic", "Token"])
+def test_the_mask_stands_for_the_whole_value(scheme: str) -> None:
+    """With its first letter, whichever that is."""
+    assert redact(f"Authorization: {scheme} {SECRET}") == f"Authorization: {MASK}"
+
+
 @pytest.mark.parametrize(
     "text",
     [

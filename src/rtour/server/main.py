@@ -168,7 +168,12 @@ class Server:
             random,
             settings.cleanup_interval_ms,
         )
-        self._handlers: dict[type, Callable[[Any], None]] = {
+        self._takers = self._who_takes()
+        self._build_fronts(HttpDiscoverer(self._transport, sign, CLUSTER_NAME))
+
+    def _who_takes(self) -> dict[type, Callable[[Any], None]]:
+        """Which room an action is for."""
+        return {
             a.StartAttempt: self.invoker.start_attempt,
             a.AbortAttempt: self.invoker.abort_attempt,
             a.RetryNow: self.invoker.retry_now,
@@ -178,7 +183,6 @@ class Server:
             a.SetTimer: lambda action: self.timers.set(action.timer),
             a.Respond: self.requests.resolve,
         }
-        self._build_fronts(HttpDiscoverer(self._transport, sign, CLUSTER_NAME))
 
     def _build_invoker(self, sign: Sign) -> None:
         settings, clock, random = self.settings, self._clock, self._random
@@ -319,7 +323,7 @@ class Server:
     # --- running ---------------------------------------------------------------------------------
 
     def _dispatch(self, action: a.Action) -> None:
-        self._handlers[type(action)](action)
+        self._takers[type(action)](action)
 
     def _overloaded(self, service: str) -> bool:
         """Whether callers had better come back later: what they need is too late already."""

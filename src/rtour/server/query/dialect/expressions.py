@@ -27,6 +27,11 @@ from rtour.server.query.dialect.typed import Typed, as_kind, call, comparable
 
 SubQuery = Callable[[Any, Scope | None], list[Output]]
 
+_LOGIC = (exp.Not, exp.And, exp.Or)
+_COMPARE = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
+_ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)
+_BITS = (exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseLeftShift, exp.BitwiseRightShift)
+
 
 class Expressions:
     """Translates one node by its type; sub-queries go back to whoever translates queries."""
@@ -46,29 +51,13 @@ class Expressions:
             exp.Boolean: lambda node, _: Typed(node, "bool", nullable=False),
             exp.Paren: self._paren,
             exp.Neg: self._neg,
-            exp.Not: self._logic,
-            exp.And: self._logic,
-            exp.Or: self._logic,
-            exp.EQ: self._compare,
-            exp.NEQ: self._compare,
-            exp.GT: self._compare,
-            exp.GTE: self._compare,
-            exp.LT: self._compare,
-            exp.LTE: self._compare,
-            exp.NullSafeEQ: self._compare,
-            exp.NullSafeNEQ: self._compare,
+            **dict.fromkeys(_LOGIC, self._logic),
+            **dict.fromkeys(_COMPARE, self._compare),
             exp.Is: self._is,
             exp.In: self._in,
             exp.Between: self._between,
-            exp.Add: self._arithmetic,
-            exp.Sub: self._arithmetic,
-            exp.Mul: self._arithmetic,
-            exp.Div: self._arithmetic,
-            exp.Mod: self._arithmetic,
-            exp.BitwiseAnd: self._bits,
-            exp.BitwiseOr: self._bits,
-            exp.BitwiseLeftShift: self._bits,
-            exp.BitwiseRightShift: self._bits,
+            **dict.fromkeys(_ARITHMETIC, self._arithmetic),
+            **dict.fromkeys(_BITS, self._bits),
             exp.Case: self._case,
             exp.Cast: self._cast,
             exp.TryCast: self._cast,

@@ -214,3 +214,35 @@ def test_what_comes_before_the_exchange_is_open_goes_into_the_request() -> None:
         assert await rig.status(id_) is Status.PAUSED
 
     on_rig(scenario)
+
+
+def test_an_output_without_end_is_stored_all_the_same() -> None:
+    """The attempt breaks between the two: the next one replays the Output, and ends with it."""
+
+    async def scenario(rig: Rig) -> None:
+        id_, answer = rig.invoke(greeter())
+        first = await rig.attempt()
+        await opening(first)
+        first.say(Output(Value(b"ok")))
+        first.say(m.Error(500, "oops"))
+        second = await rig.attempt()
+        _, entries = await opening(second)
+        assert entries[1:] == [Output(Value(b"ok"))]
+        second.say(End())
+        assert await answer == Finished(id_, Value(b"ok"))
+
+    on_rig(scenario)
+
+
+def test_commands_behind_an_output_keep_their_order() -> None:
+    """Output is no end by itself: what follows is stored after it."""
+
+    async def scenario(rig: Rig) -> None:
+        rig.invoke(greeter())
+        first = await rig.attempt()
+        await opening(first)
+        first.say(Output(Value(b"ok")), m.Run(1, "step"), m.Error(500, "oops"))
+        _, entries = await opening(await rig.attempt())
+        assert entries[1:] == [Output(Value(b"ok")), m.Run(1, "step")]
+
+    on_rig(scenario)

@@ -23,7 +23,7 @@ HANDLERS: dict[type, Callable[[View, c.Record, Any], Decision]] = {
     c.AttemptFailed: lifecycle.on_attempt_failed,
     c.AttemptExhausted: lifecycle.on_attempt_exhausted,
     c.AttemptPaused: lifecycle.on_attempt_paused,
-    c.AttemptEnded: lifecycle.on_attempt_ended,
+    c.AttemptEnded: journal.on_attempt_ended,
     c.Complete: outcomes.on_complete,
     c.Signal: outcomes.on_signal,
     c.Attach: outcomes.on_attach,

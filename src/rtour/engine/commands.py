@@ -172,11 +172,15 @@ class AttemptPaused(Struct):
 
 
 class AttemptEnded(Struct):
-    """The attempt sent End: the last Output of the journal is the result."""
+    """The attempt sent End: the last Output of the journal is the result.
+
+    `output` came right before it, and is stored on the way.
+    """
 
     id: str
     attempt: int
     number: int = ANY_LIFE
+    output: StoreEntry | None = None
 
 
 AttemptReport = (

@@ -11,10 +11,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from rtour.engine import lifecycle
 from rtour.engine.actions import AckEntry, SetTimer
 from rtour.engine.changes import ClearState, DeleteState, PutPromise, PutState, PutTimer
 from rtour.engine.commands import (
     Attach,
+    AttemptEnded,
     Cancel,
     Complete,
     GetOutput,
@@ -80,6 +82,25 @@ def on_store_entry(view: View, record: Record, command: StoreEntry) -> Decision:
     invocation = current(view, command)
     if invocation is None or command.command_index != invocation.commands:
         return Decision()
+    step = _stored(view, record, command, invocation)
+    step.decision.put(step.invocation)
+    return step.decision
+
+
+def on_attempt_ended(view: View, record: Record, command: AttemptEnded) -> Decision:
+    """End, with the Output that came right before it."""
+    output = command.output
+    invocation = current(view, command)
+    if invocation is None or output is None or output.command_index != invocation.commands:
+        return lifecycle.on_attempt_ended(view, record, command)
+    assert isinstance(output.entry, m.Output)
+    step = _stored(view, record, output, invocation)
+    lifecycle.finish(view, record, step.invocation, output.entry.result, step.decision)
+    return step.decision
+
+
+def _stored(view: View, record: Record, command: StoreEntry, invocation: Invocation) -> Step:
+    """The entry appended and its effect decided; the invocation is not put yet."""
     step = Step(view, record, command, _pin(invocation, command))
     callee = command.callee.id if command.callee else None
     step.invocation, _ = append(
@@ -90,8 +111,7 @@ def on_store_entry(view: View, record: Record, command: StoreEntry) -> Decision:
     effect = EFFECTS.get(type(command.entry))
     if effect is not None:
         effect(step, command.entry)
-    step.decision.put(step.invocation)
-    return step.decision
+    return step
 
 
 def on_propose_run(view: View, record: Record, command: ProposeRun) -> Decision:

@@ -72,6 +72,7 @@ class Attempt:
         self._proposed: set[int] = set()
         self._ack: set[int] = set()
         self._early: list[bytes] = []
+        self._output: StoreEntry | None = None  # goes with End, if that is next
         self._exchange: Exchange | None = None
         self._loop = asyncio.get_running_loop()
         self.active_at = self._loop.time()
@@ -270,10 +271,13 @@ class Attempt:
                 end = self._on_frame(received)
                 if end is not None:
                     return end
+            self._store_output()
             await self._world.room()
         raise failure("RT0007", "the response ended without End, Suspension or Error")
 
     def _on_frame(self, received: Frame) -> Ended | Suspended | None:
+        if self._output is not None and received.type != MessageType.END:
+            self._store_output()
         if received.type in COMMAND_TYPES:
             self._on_command(received)
             return None
@@ -284,7 +288,7 @@ class Attempt:
             case AwaitingOn():
                 self.awaiting_on = message.awaiting_on
             case End():
-                return Ended()
+                return Ended(self._output)
             case Suspension():
                 delivered = 0 if self.input_open else self._delivered
                 return Suspended(message.awaiting_on, delivered)
@@ -308,24 +312,32 @@ class Attempt:
             called = callee.id if callee else None
             said = Entry(self._command_index, received.type, received.payload, 0, called)
             self._tell(f"Command {self._command_index}: %s", said)
-        self._world.propose(
-            StoreEntry(
-                id=self.invocation.id,
-                attempt=self.invocation.attempt,
-                command_index=self._command_index,
-                entry=entry,
-                type=received.type,
-                raw=raw,
-                deployment_id=self.route.deployment_id,
-                protocol_version=self.route.protocol_version,
-                callee=callee,
-                resolved_id=resolved.id,
-                ack=received.ack_requested,
-                number=self.invocation.number,
-            )
+        command = StoreEntry(
+            id=self.invocation.id,
+            attempt=self.invocation.attempt,
+            command_index=self._command_index,
+            entry=entry,
+            type=received.type,
+            raw=raw,
+            deployment_id=self.route.deployment_id,
+            protocol_version=self.route.protocol_version,
+            callee=callee,
+            resolved_id=resolved.id,
+            ack=received.ack_requested,
+            number=self.invocation.number,
         )
         self._command_index += 1
         self.commands += 1
+        if received.type == MessageType.OUTPUT:
+            self._output = command
+        else:
+            self._world.propose(command)
+
+    def _store_output(self) -> None:
+        """The service has not ended with it."""
+        output, self._output = self._output, None
+        if output is not None:
+            self._world.propose(output)
 
     def _on_proposal(self, message: ProposeRunCompletion, received: Frame) -> None:
         """A result proposed twice is stored once: the first one was what the SDK went on with."""

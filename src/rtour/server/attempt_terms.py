@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from rtour.clock import Clock
-from rtour.engine.commands import Command
+from rtour.engine.commands import Command, StoreEntry
 from rtour.protocol.messages import Future
 from rtour.server.counts import AttemptCounts
 from rtour.server.preconditions import Preconditions
@@ -49,7 +49,9 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """The service sent End."""
+    """The service sent End, and right before it `output`, which is still to be stored."""
+
+    output: StoreEntry | None = None
 
 
 class Suspended(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rtour.engine.commands import Command, Invoke, ProposeRun, Signal, StoreEntry
+from rtour.engine.commands import AttemptEnded, Command, Invoke, ProposeRun, Signal, StoreEntry
 
 _OBJECTS_BYTES: Final = 500  # an estimate of the Python objects beside the contents
 
@@ -14,6 +14,8 @@ def weight(command: Command) -> int:
     kind = type(command)
     if kind is StoreEntry:
         return _OBJECTS_BYTES + len(command.raw)  # type: ignore[union-attr]
+    if kind is AttemptEnded and command.output is not None:  # type: ignore[union-attr]
+        return _OBJECTS_BYTES + weight(command.output)  # type: ignore[union-attr]
     if kind is Invoke:
         return _OBJECTS_BYTES + len(command.body)  # type: ignore[union-attr]
     if kind is ProposeRun or kind is Signal:

@@ -31,7 +31,7 @@ class ExportLimits(msgspec.Struct, frozen=True):
     linger_s: float = 0.5  # for more spans to come
     retry_first_s: float = 1.0
     retry_longest_s: float = 30.0
-    warning_interval_s: float = 60.0
+    warning_interval_s: float = 600.0  # when the same is told again
     farewell_s: float = 2.0  # for the last spans of a server that stops
 
 
@@ -73,7 +73,7 @@ class Exporter:
         self._queue: deque[Span] = deque()
         self._queued = 0
         self._some = asyncio.Event()
-        self._quiet_until = 0.0
+        self._told: dict[str, float] = {}  # what was said of late, and until when it is not again
         self._error: str | None = None  # why nothing gets through
         self._in_hand = 0  # spans of the batch that is being delivered
 
@@ -170,8 +170,9 @@ class Exporter:
         """Say so, but not again and again."""
         self._error = reason
         now = asyncio.get_running_loop().time()
-        if now >= self._quiet_until:
-            self._quiet_until = now + self._limits.warning_interval_s
+        self._told = {text: until for text, until in self._told.items() if now < until}
+        if reason not in self._told:
+            self._told[reason] = now + self._limits.warning_interval_s
             log.warning(
                 "No spans get to %s: %s. Invocations go on; %d spans wait, %d were lost",
                 self._where,

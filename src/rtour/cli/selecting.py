@@ -14,18 +14,8 @@ import msgspec
 
 from rtour.cli.arguments import invocation_id
 from rtour.cli.diagnostics import Misuse
-from rtour.client.query import in_list, quote
+from rtour.client.query import STATUSES, in_list, quote
 
-STATUSES = (
-    "scheduled",
-    "pending",
-    "ready",
-    "running",
-    "backing-off",
-    "suspended",
-    "paused",
-    "completed",
-)
 _ID = re.compile(r"inv_1[0-9A-Za-z]{33}")
 _IDLIKE = re.compile(r"inv_[0-9A-Za-z]*$")
 

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rtour.cli.output import Block, Column, Grid, Heading, Look, Node, Record, document
-from rtour.cli.selecting import STATUSES
 from rtour.cli.wording import duration
-from rtour.client.query import in_list, quote
+from rtour.client.query import STATUSES, in_list, quote
 
 if TYPE_CHECKING:
     from rtour.client import Client

@@ -11,18 +11,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 
-from rtour.client.query import in_list, quote
+from rtour.client.query import STATUSES, in_list, quote
 
-STATUSES = (
-    "scheduled",
-    "pending",
-    "ready",
-    "running",
-    "backing-off",
-    "suspended",
-    "paused",
-    "completed",
-)
 _RESULTS = {"failed": "failure", "succeeded": "success"}
 
 

@@ -22,6 +22,17 @@ if TYPE_CHECKING:  # the words of SQL are of use to those who never send any: no
 
 T = TypeVar("T")
 IDS_PER_QUERY = 500
+STATUSES = (
+    "scheduled",
+    "pending",
+    "ready",
+    "running",
+    "backing-off",
+    "suspended",
+    "paused",
+    "completed",
+)
+"""What an invocation can be, in the order of its life."""
 
 
 def quote(value: str) -> str:

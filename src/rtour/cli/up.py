@@ -47,7 +47,11 @@ def up(
     ] = False,
     no_ui: Annotated[bool, typer.Option("--no-ui", help="Only the server, in front.")] = False,
     dev_clock: Annotated[
-        bool, typer.Option("--dev-clock/--no-dev-clock", help="Let `rtour time` drive its clock.")
+        bool,
+        typer.Option(
+            "--dev-clock/--no-dev-clock",
+            help="Let `rtour time` drive its clock: on; --no-dev-clock turns it off.",
+        ),
     ] = True,
     retain: Annotated[bool, typer.Option("--retain", hidden=True)] = False,
 ) -> None:

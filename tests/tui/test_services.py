@@ -121,6 +121,20 @@ async def test_a_form_from_a_schema_and_the_same_as_json(server: FakeServer, sea
     assert server.sent("POST", "/Greeter/approve") == [expected, expected]
 
 
+async def test_what_is_not_json_is_sent_as_it_is(server: FakeServer, seat: Seat) -> None:
+    """With a content type that says so; without one it is told that it is no JSON."""
+    screen = await playground(seat, 1)
+    screen.query_one("#of-key", Input).value = "Mary"
+    await seat.press("f2")
+    screen.query_one("#json", TextArea).text = "seat 2B, please"
+    await seat.press("ctrl+r")
+    assert "this is no JSON" in seat.toasts
+    screen.query_one("#of-headers", Input).value = "content-type=text/plain"
+    await seat.press("ctrl+r")
+    sent = server.requests[-1]
+    assert (sent.content, sent.headers["content-type"]) == (b"seat 2B, please", "text/plain")
+
+
 @pytest.mark.parametrize("text", ["[1", "nope"])
 async def test_wrong_fields_are_not_sent(server: FakeServer, seat: Seat, text: str) -> None:
     """A field that holds what it cannot is told by name, and nothing leaves."""

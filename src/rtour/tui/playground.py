@@ -105,7 +105,7 @@ class PlaygroundView(View[None, None]):
             hint = field.description or " | ".join(field.choices)
             yield from _labelled(label, hint, f"field-{position}", field.default, "form-field")
         start = json.dumps(example(self._handler.input_json_schema), indent=2)
-        yield Label("JSON", classes="json-field")
+        yield Label("JSON (or as a content-type header says)", classes="json-field")
         yield TextArea(start, id="json", classes="typing json-field", show_line_numbers=False)
 
     def on_mount(self) -> None:
@@ -159,7 +159,7 @@ class PlaygroundView(View[None, None]):
         headers = _headers(draft.headers)
         if draft.idempotency_key:
             headers["idempotency-key"] = draft.idempotency_key
-        body = self._body(draft)
+        body = self._body(draft, headers.get("content-type", "application/json"))
         return Request(
             target=Target(draft.service, draft.handler, draft.key or None),
             body=body,
@@ -168,15 +168,18 @@ class PlaygroundView(View[None, None]):
             delay=draft.delay or None,
         )
 
-    def _body(self, draft: Draft) -> bytes | None:
+    def _body(self, draft: Draft, content_type: str) -> bytes | None:
         if not self._takes_input:
             return None
+        if draft.json is not None and "json" not in content_type:
+            return draft.json.encode()
         if draft.json is None:
             return json.dumps(filled(self._fields, draft.texts), ensure_ascii=False).encode()
         try:
             json.loads(draft.json)
         except ValueError as error:
-            raise MisfilledError(f"this is no JSON: {error}") from error
+            advice = "content-type=text/plain in the headers sends it as it is"
+            raise MisfilledError(f"this is no JSON: {error}; {advice}") from error
         return draft.json.encode()
 
     # --- asking and answering ----------------------------------------------------------------

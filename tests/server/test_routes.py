@@ -122,3 +122,19 @@ def test_what_nothing_serves_is_tried_again(lost: Invocation) -> None:
     with pytest.raises(AttemptFailure) as caught:
         routes().route(lost)
     assert caught.value.error.doc_code == "RT0011"
+
+
+def test_a_change_of_the_registry_is_a_change_of_the_route() -> None:
+    """Routes are made once for many attempts, and anew when a deployment is another one."""
+    registry = Registry(ServiceDefaults())
+    registry.put(DEPLOYMENT)
+    routes = Routes(registry, RouteSettings())
+    before = routes.route(INVOCATION)
+    assert routes.route(INVOCATION) is before
+    registry.put(replace(DEPLOYMENT, uri="http://moved/", additional_headers={}))
+    after = routes.route(INVOCATION)
+    assert (before.endpoint.uri, after.endpoint.uri) == ("http://service/", "http://moved/")
+    assert len(after.headers) == len(before.headers) - 1
+    registry.remove(DEPLOYMENT.id)
+    with pytest.raises(AttemptFailure):
+        routes.route(INVOCATION)

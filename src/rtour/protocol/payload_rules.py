@@ -7,6 +7,7 @@ are never parsed: bad JSON is for the SDK to report.
 from __future__ import annotations
 
 import enum
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from rtour.errors import InputRejected, ManifestError
@@ -140,6 +141,7 @@ def _complaint(rule: InputRule, content_type: str | None, body: bytes) -> str | 
     return None
 
 
+@lru_cache(maxsize=64)
 def _matches(pattern: str, content_type: str) -> bool:
     """Case-sensitive, as Restate is; parameters do not count."""
     if pattern == "*/*":

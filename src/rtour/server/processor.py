@@ -191,7 +191,7 @@ class Processor:
                 self._wrote = True
                 self._storage.write(decision.changes, sequence=record.sequence, at=record.at)
                 self._count_entries(decision)
-            self.counts.commands[type(record.command)].add(perf_counter() - began)
+            self.counts.commands[type(each)].add(perf_counter() - began)
             self._actions += decision.actions
             pending += decision.messages
             self.counts.messages += len(decision.messages)

@@ -37,6 +37,8 @@ class Registry:
 
     def __init__(self, defaults: ServiceDefaults) -> None:
         self.defaults = defaults
+        self.changes = 0
+        """How often what is registered has changed."""
         self._deployments: dict[str, Deployment] = {}
         self._services: dict[str, ServiceMeta] = {}
         self._pinned: dict[tuple[str, str, str], HandlerMeta] = {}
@@ -62,6 +64,7 @@ class Registry:
         self._rebuild()
 
     def _rebuild(self) -> None:
+        self.changes += 1
         self._pinned.clear()
         self._services = {
             name: service_meta(deployment, service, self.defaults)

@@ -38,14 +38,28 @@ class Routes:
         self._registry = registry
         self._settings = settings
         self._clean: dict[tuple[str, str, str], int] = {}
+        # Those of the registry as it was after so many changes; there are few for many attempts.
+        self._routes: dict[object, Route] = {}
+        self._changes = registry.changes
 
     def route(self, invocation: Invocation) -> Route:
         """The next attempt's route. Raises AttemptFailure RT0011 if nothing serves it."""
+        if self._changes != self._registry.changes:
+            self._changes = self._registry.changes
+            self._routes.clear()
+        place = _place(self.place(invocation), invocation)
+        learned = self._clean.get(place, 0) >= LEARN_AFTER
+        kind = (place, learned, invocation.deployment_id, invocation.protocol_version)
+        route = self._routes.get(kind)
+        if route is None:
+            route = self._routes[kind] = self._route(invocation, learned=learned)
+        return route
+
+    def _route(self, invocation: Invocation, *, learned: bool) -> Route:
         deployment, meta = self._find(invocation)
         version = invocation.protocol_version or min(
             deployment.max_protocol_version, self._settings.protocol_version
         )
-        learned = self._clean.get(_place(deployment.id, invocation), 0) >= LEARN_AFTER
         duplex = (
             deployment.protocol_mode is ProtocolMode.BIDI_STREAM
             and meta.inactivity_timeout_ms > 0

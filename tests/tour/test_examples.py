@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -20,6 +19,7 @@ import pytest
 from rtour.client import JSON, Client, Connection, InvocationFailed, Target
 from rtour.server.main import Server
 from rtour.server.settings import Settings
+from tests.conformance.processes import free_port
 from tests.tour.conftest import TOUR
 
 EXAMPLES = TOUR / "examples"
@@ -82,13 +82,6 @@ def serving(sdk: str, folder: Path, app: str, port: int) -> list[str]:
     for file in folder.rglob("*.py"):
         file.write_text(re.sub(r"\brtour\b", "restate", file.read_text()))
     return [sys.executable, "-m", "hypercorn", app, "-w", "0", "-b", f"127.0.0.1:{port}"]
-
-
-def free_port() -> int:
-    """A port that nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

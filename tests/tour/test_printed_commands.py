@@ -17,8 +17,9 @@ from datetime import timedelta
 import pytest
 
 from rtour.client import Client, Connection
+from tests.conformance.processes import free_port
 from tests.tour.conftest import TOUR
-from tests.tour.test_examples import User, answering, free_port
+from tests.tour.test_examples import User, answering
 from tests.tour.typist import CTRL_C, CTRL_Q, ENTER, PATIENCE_S, Typist, typing
 from tests.tracing.collector import Collected, Told, grpc_collector
 from tour.guide.guide import Guide

@@ -12,8 +12,9 @@ import pytest
 
 from rtour.client import Client, Connection
 from rtour.server.main import Server
+from tests.conformance.processes import free_port
 from tests.tour.conftest import ROOT, TOUR
-from tests.tour.test_examples import SETTINGS, User, answering, free_port, served, serving
+from tests.tour.test_examples import SETTINGS, User, answering, served, serving
 
 PARTS = ("app", "part1", "part2", "part3", "part4", "part5")
 SERVICES = {"CartObject", "TicketObject", "CheckoutService"}

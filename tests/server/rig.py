@@ -62,6 +62,7 @@ class Rig:
         version: int = 6,
         concurrent: int = 1000,
         window: int = 1000,
+        retries_held: int = 10_000,
         storage: MemoryStorage | None = None,
     ) -> None:
         self.clock = clock
@@ -80,7 +81,8 @@ class Rig:
         )
         self.making_room: Callable[[], Awaitable[object]] = self.processor.room
         self.requests = Requests(self.processor.propose, first_id=1)
-        self.invoker = Invoker(self, self, Random(1), InvokerLimits(concurrent, window=window))
+        limits = InvokerLimits(concurrent, window=window, retries_held=retries_held)
+        self.invoker = Invoker(self, self, Random(1), limits)
         self.timers = Timers(self.storage.timers_after, self.processor.propose, clock)
         self.recovered = self.storage.recover()
         self.processor.start(self.recovered)

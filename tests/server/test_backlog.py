@@ -8,9 +8,14 @@ import pytest
 
 from rtour.engine.changes import PutInvocation
 from rtour.engine.model import FromIngress, Invocation, Status, Target
+from rtour.server.activation import UNTRIED, Activation, Tried
 from rtour.server.backlog import Backlog, Left, still_waiting
 from rtour.storage.failures import RowDamagedError
 from rtour.storage.memory import MemoryStorage
+
+
+def activation(number: int, attempt: int = 1, tried: Tried = UNTRIED) -> Activation:
+    return Activation(invocation(number, attempt), tried)
 
 
 def invocation(number: int, attempt: int = 1, status: Status = Status.INVOKED) -> Invocation:
@@ -30,8 +35,9 @@ def test_first_in_first_out() -> None:
     """Whatever is put and taken in between."""
     backlog, expected = Backlog(), []
     for number in range(1, 10_000):
-        backlog.put(invocation(number, number % 7), number / 4, awaited=number % 3 == 0)
-        expected.append(Left(number, number % 7, number % 3 == 0, number / 4))
+        tried = Tried(number % 5, 1, 2, number, 4) if number % 5 else UNTRIED
+        backlog.put(activation(number, number % 7, tried), number / 4, awaited=number % 3 == 0)
+        expected.append(Left(number, number % 7, number % 3 == 0, number / 4, tried))
         if number % 2:
             assert backlog.first() == expected[0]
             assert backlog.take() == expected.pop(0)
@@ -43,19 +49,20 @@ def test_first_in_first_out() -> None:
 def test_large_numbers_come_back_as_they_went() -> None:
     """Sequences of a server that runs for a century."""
     backlog = Backlog()
-    backlog.put(invocation(2**53 - 1, 2**31), 1e9 + 0.125, awaited=True)
-    assert backlog.take() == Left(2**53 - 1, 2**31, True, 1e9 + 0.125)
+    tried = Tried(2**31, 2**31, 2**31, 2**63, 2**63)
+    backlog.put(activation(2**63, 2**31, tried), 1e9 + 0.125, awaited=True)
+    assert backlog.take() == Left(2**63, 2**31, True, 1e9 + 0.125, tried)
 
 
 def test_a_million_weigh_little() -> None:
-    """Some 32 bytes each, and nothing when they have gone."""
-    backlog, one = Backlog(), invocation(1)
+    """Some 50 bytes each, and nothing when they have gone."""
+    backlog, one = Backlog(), activation(1)
     for _ in range(1_000_000):
         backlog.put(one, 1.0, awaited=False)
-    assert sys.getsizeof(backlog._numbers) < 40_000_000
+    assert sys.getsizeof(backlog._packed) < 60_000_000
     for _ in range(1_000_000):
         backlog.take()
-    assert sys.getsizeof(backlog._numbers) < 100_000
+    assert sys.getsizeof(backlog._packed) < 120_000
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from rtour.engine.model import FromIngress, Invocation, RequestSink, Status, Target
 from rtour.server.activation import Activation
+from rtour.server.backlog import Left
 from rtour.server.invoker_terms import InvokerLimits
 from rtour.server.ready import ReadyQueue
 
@@ -20,10 +21,13 @@ class Hands:
     def __init__(self, concurrent: int, crowd: int = 2, window: int = 1000) -> None:
         self.now = 0.0
         self.stored: dict[int, Activation] = {}
+        self.brought: list[Left] = []
         limits = InvokerLimits(concurrent, window=window)
-        self.queue = ReadyQueue(
-            limits, lambda: self.now, lambda left: self.stored.pop(left.number, None), crowd
-        )
+        self.queue = ReadyQueue(limits, lambda: self.now, self._bring_back, crowd)
+
+    def _bring_back(self, left: Left) -> Activation | None:
+        self.brought.append(left)
+        return self.stored.pop(left.number, None)
 
     def begun(self, place: str, wanted: int) -> int:
         """How many of those who want to begin may."""
@@ -182,14 +186,15 @@ def test_the_end_of_a_long_line_is_left_to_storage() -> None:
     assert not hands.stored
 
 
-def test_who_was_tried_before_stays_in_memory() -> None:
-    """What is known of earlier attempts is stored nowhere."""
+def test_who_was_tried_before_is_left_with_what_is_known_of_that() -> None:
+    """Earlier attempts, which are stored nowhere, give nobody a better place."""
     hands = Hands(1, window=1)
     assert hands.queue.begin("a")
     first, left = hands.put("a"), hands.put("a")
-    again = hands.put("a", attempts=1)
-    assert list(hands.stored.values()) == [left]
-    assert hands.order("a") == [first, again, left]
+    again = hands.put("a", attempts=3)
+    assert list(hands.stored.values()) == [left, again]
+    assert hands.order("a") == [first, left, again]
+    assert [each.tried.attempts for each in hands.brought] == [0, 3]
 
 
 def test_nobody_overtakes_those_who_were_left() -> None:

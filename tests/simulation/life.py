@@ -31,6 +31,7 @@ CLEANUP_MS = 120_000
 FEW_SLOTS = 10
 TIMER_WINDOW = 2  # small, so that timers leave memory and come back
 READY_WINDOW = 2  # and those that wait for a slot, too
+RETRIES_HELD = 2  # and those that wait for their next try
 
 
 class Host(Protocol):
@@ -126,16 +127,15 @@ class Life(Server):
         self.subscriptions._open_client = lambda *_: self._host.topic.open(lambda: self.dead)
         self.timers = Timers(self.storage.timers_after, propose, self._clock, TIMER_WINDOW)
         self.invoker.ready.window = READY_WINDOW
+        self.invoker.back_off.held_max = RETRIES_HELD
         self._recover()
         self._go_on()
 
     def waiting_until(self, at: int) -> set[object]:
         """Timers and retries that are due by then."""
-        retries = {
-            (activation.invocation.id, activation.next_retry_at)
-            for activation in self.invoker.activations()
-            if activation.next_retry_at is not None and activation.next_retry_at <= at
-        }
+        held = ((each.invocation.id, each.next_retry_at) for each in self.invoker.activations())
+        left = ((each.id, each.at) for each in self.invoker.back_off.left())
+        retries = {(id_, due) for id_, due in (*held, *left) if due is not None and due <= at}
         return retries | {timer for timer in self._mortal.working.timers if timer.at <= at}
 
     def _leaps(self, state: ClockState) -> None:

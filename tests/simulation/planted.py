@@ -186,6 +186,18 @@ INVOKER = (
         "line.left = type(line.left)()",
     ),
     Mutant(
+        "a try that was left to storage is never made",
+        "rtour.server.back_off:BackOff.wait",
+        "heapq.heappush(self._order, packed)",
+        "self._order = self._order or [packed]",
+    ),
+    Mutant(
+        "a try that was left to storage is made once more after a resume",
+        "rtour.server.back_off:BackOff.take",
+        "self._left.pop(id_, None)",
+        "self._left.get(id_)",
+    ),
+    Mutant(
         "notifications before the connection are dropped",
         _ATTEMPT + "_send",
         "self._early.append(data)",

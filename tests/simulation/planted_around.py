@@ -55,7 +55,7 @@ DRIVEN_TIME = (
     Mutant(
         "retries do not hear of a skip",
         _TIME + "_look_again",
-        "self._invoker.clock_changed()",
+        "self._invoker.back_off.clock_changed()",
         "0",
     ),
     Mutant(

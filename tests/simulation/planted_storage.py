@@ -85,7 +85,7 @@ STORAGE = (
     Mutant(
         "what a suspended invocation waits for is not written",
         "rtour.storage.rows:grown",
-        "ABSENT if awaiting is None else _text(awaiting)",
+        "ABSENT if awaiting is None else futures.to_text(awaiting)",
         "ABSENT",
         "sqlite",
     ),

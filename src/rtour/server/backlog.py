@@ -1,23 +1,24 @@
-"""Invocations that wait for a slot outside of memory: where to find each again, and no more.
+"""Invocations that wait for a slot outside of memory: where to find each again, and little more.
 
-All that the invoker knows of an invocation before its first attempt is in storage. So of those
-that wait behind the first, only what leads back to them is held: four numbers, 32 bytes.
+Nearly all that the invoker knows of an invocation is in storage. So of those that wait behind the
+first, only what leads back to them is held, and what is known of their attempts: 49 bytes.
 """
 
 from __future__ import annotations
 
 import logging
-from array import array
+from struct import Struct
 from typing import Final, NamedTuple
 
 from rtour.engine.model import Invocation, Status
+from rtour.server.activation import UNTRIED, Activation, Tried
 from rtour.storage import Storage
 from rtour.storage.failures import StorageError
 
 log = logging.getLogger("rtour.invoker")
 
-_FIELDS: Final = 4
-_PAGE: Final = 1024 * _FIELDS  # so much that was taken is cut off at once
+_PACKED: Final = Struct("=QI?dIIIQQ")
+_PAGE: Final = 1024 * _PACKED.size  # so much that was taken is cut off at once
 
 
 class Left(NamedTuple):
@@ -31,34 +32,38 @@ class Left(NamedTuple):
     attempt: int
     awaited: bool
     since: float
+    tried: Tried = UNTRIED
 
 
 class Backlog:
     """First in, first out."""
 
-    __slots__ = ("_numbers", "_taken")
+    __slots__ = ("_packed", "_taken")
 
     def __init__(self) -> None:
-        self._numbers = array("d")  # exact for integers up to 2 ** 53
+        self._packed = bytearray()
         self._taken = 0
 
     def __len__(self) -> int:
-        return (len(self._numbers) - self._taken) // _FIELDS
+        return (len(self._packed) - self._taken) // _PACKED.size
 
-    def put(self, invocation: Invocation, since: float, *, awaited: bool) -> None:
-        self._numbers.extend((invocation.number, invocation.attempt, awaited, since))
+    def put(self, activation: Activation, since: float, *, awaited: bool) -> None:
+        invocation = activation.invocation
+        self._packed += _PACKED.pack(
+            invocation.number, invocation.attempt, awaited, since, *activation.tried()
+        )
 
     def first(self) -> Left:
         """The one that came first. There must be one."""
-        number, attempt, awaited, since = self._numbers[self._taken : self._taken + _FIELDS]
-        return Left(int(number), int(attempt), bool(awaited), since)
+        number, attempt, awaited, since, *tried = _PACKED.unpack_from(self._packed, self._taken)
+        return Left(number, attempt, awaited, since, Tried(*tried))
 
     def take(self) -> Left:
         """The one that came first, which is then no longer here."""
         left = self.first()
-        self._taken += _FIELDS
+        self._taken += _PACKED.size
         if self._taken >= _PAGE:
-            del self._numbers[: self._taken]
+            del self._packed[: self._taken]
             self._taken = 0
         return left
 

@@ -13,7 +13,6 @@ from random import Random
 
 from msgspec.structs import replace
 
-from rtour.clock import wait_ms
 from rtour.engine.actions import (
     AbortAttempt,
     AckEntry,
@@ -36,6 +35,7 @@ from rtour.server.activation import Activation
 from rtour.server.attempt import Attempt
 from rtour.server.attempt_errors import AttemptFailure, failure, from_exception
 from rtour.server.attempt_terms import AttemptWorld, Ended, Progress, Suspended
+from rtour.server.back_off import BackOff
 from rtour.server.backlog import Left, still_waiting
 from rtour.server.invoker_terms import InvokerLimits, Routes
 from rtour.server.making_room import RoomMaker
@@ -63,6 +63,9 @@ class Invoker:
         self._active: dict[str, Activation] = {}
         self._loop = asyncio.get_running_loop()
         self.ready = ReadyQueue(limits, self._loop.time, self._bring_back)
+        self.back_off = BackOff(
+            world.clock, limits.retries_held, self._bring_back, self._make_ready
+        )
         self._room_maker = RoomMaker(self._attempts, self.ready.__len__, limits.idle_s)
         self._watch = Watch()
         self._tasks = TaskSet()
@@ -75,7 +78,7 @@ class Invoker:
         invocation = action.invocation
         activation = self._active.get(invocation.id)
         if activation is None or not action.retry:
-            self._drop(activation)
+            self._drop(invocation.id, activation)
             activation = self._active[invocation.id] = Activation(invocation)
         activation.invocation = invocation
         activation.attempt = None
@@ -83,8 +86,8 @@ class Invoker:
             del self._active[invocation.id]
             self._pause(invocation)
         elif action.delay_ms:
-            activation.next_retry_at = self._world.clock.now_ms() + action.delay_ms
-            self._back_off(activation)
+            if not self.back_off.wait(activation, self._world.clock.now_ms() + action.delay_ms):
+                del self._active[invocation.id]
         else:
             self._make_ready(activation)
 
@@ -123,59 +126,47 @@ class Invoker:
         activation = self._active.pop(action.id, None)
         if activation is not None:
             log.debug("Killed", extra={"invocation": activation.invocation})
-        self._drop(activation)
+        self._drop(action.id, activation)
 
     def retry_now(self, action: RetryNow) -> None:
         activation = self._active.get(action.id)
-        if activation is not None and activation.next_retry_at is not None:
+        if activation is None:
+            activation = self.back_off.take(action.id)
+        elif activation.next_retry_at is None:
+            return
+        if activation is not None:
             self._make_ready(activation)
 
     def pause_attempt(self, action: PauseAttempt) -> None:
         """Close the input of a running attempt; one that waits for its next try pauses now."""
         activation = self._active.get(action.id)
         if activation is None:  # left to storage, or ended just now, and then this is too late
+            self.back_off.forget(action.id)
             self._pause(self._world.storage.view.invocation(action.id))
         elif activation.attempt is not None:
             activation.attempt.close_input()
         else:
-            self._drop(self._active.pop(action.id))
+            self._drop(action.id, self._active.pop(action.id))
             self._pause(activation.invocation)
 
     def _pause(self, invocation: Invocation | None) -> None:
         if invocation is not None:
             self._world.propose(AttemptPaused(invocation.id, invocation.attempt, invocation.number))
 
-    def _drop(self, activation: Activation | None) -> None:
+    def _drop(self, id_: str, activation: Activation | None) -> None:
         """Forget an activation; its attempt, if any, breaks off and reports nothing."""
         if activation is None:
+            self.back_off.forget(id_)
             return
-        activation.stop_waiting()
+        self.back_off.end(activation)
         activation.queued = False
         if activation.attempt is not None:
             activation.attempt.cancel()
 
-    def clock_changed(self) -> int:
-        """Make the attempts that are due by now, and count them; wait anew for the rest."""
-        now = self._world.clock.now_ms()
-        due = 0
-        for activation in self.activations():
-            if activation.next_retry_at is not None:
-                due += activation.next_retry_at <= now
-                self._back_off(activation)
-        return due
-
     # --- running ---------------------------------------------------------------------------------
 
-    def _back_off(self, activation: Activation) -> None:
-        """Wait until `next_retry_at`, for ever while the clock stands still."""
-        assert activation.next_retry_at is not None
-        activation.cancel_timer()
-        delay_ms = wait_ms(self._world.clock, activation.next_retry_at)
-        if delay_ms is not None:
-            activation.handle = self._loop.call_later(delay_ms / 1000, self._make_ready, activation)
-
     def _make_ready(self, activation: Activation) -> None:
-        activation.stop_waiting()
+        self.back_off.end(activation)
         if self._stopping:
             return
         self.counts.enqueued += 1
@@ -193,7 +184,7 @@ class Invoker:
         if invocation is None or invocation.pause_requested:
             self._pause(invocation)
             return None
-        activation = self._active[invocation.id] = Activation(invocation)
+        activation = self._active[invocation.id] = Activation(invocation, left.tried)
         return activation
 
     def _run(self, activation: Activation, place: str) -> None:
@@ -368,11 +359,10 @@ class Invoker:
     @property
     def waiting(self) -> tuple[int, int]:
         """How many invocations wait for a slot, and how many for their next try."""
-        retrying = sum(each.next_retry_at is not None for each in self._active.values())
-        return len(self.ready), retrying
+        return len(self.ready), len(self.back_off)
 
     def activations(self) -> Iterator[Activation]:
-        """Every invocation that runs or waits for its next attempt, for introspection."""
+        """What runs or waits for its next attempt, but for what is left to storage."""
         return iter(list(self._active.values()))
 
     @property
@@ -394,7 +384,6 @@ class Invoker:
         """Break off all attempts; their invocations run again after the next start."""
         self._stopping = True
         self._room_maker.stop()
-        for activation in self.activations():
-            activation.stop_waiting()
+        self.back_off.stop()
         self._active.clear()
         await self._tasks.cancel_all()

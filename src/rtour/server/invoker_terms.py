@@ -33,9 +33,11 @@ class InvokerLimits(msgspec.Struct, frozen=True):
     """`concurrent` attempts per deployment at most; more wait their turn as `ready`.
 
     While some do, an attempt that was idle for `idle_s` is asked to suspend. Of those that wait,
-    `window` for each deployment are held in memory, the later ones are read again from storage.
+    `window` for each deployment are held in memory, the later ones are read again from storage. So
+    are those that wait for their next try beyond `retries_held`.
     """
 
     concurrent: int = 1000
     idle_s: float = 1.0
     window: int = 1000
+    retries_held: int = 10_000

@@ -6,7 +6,7 @@ hangs, and fills all slots it can get, costs only itself. Places with waiting in
 turns; within a place the first to come is the first to run.
 
 Of each place's line only the beginning is held in memory; the rest is left to storage, and brought
-back when the beginning has gone. Those that were tried before stay, with what is known of that.
+back when the beginning has gone, with what was known of earlier attempts.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class _Line:
         """Whether it stays in memory."""
         awaited = bool(activation.invocation.sinks)  # now; others may attach while it waits
         self.callers += awaited
-        stays = activation.attempts > 0 or not (self.left or len(self.waiting) >= window)
+        stays = not self.left and len(self.waiting) < window
         if stays:
             self.waiting.append((now, awaited, activation))
         else:
-            self.left.put(activation.invocation, now, awaited=awaited)
+            self.left.put(activation, now, awaited=awaited)
         activation.queued = stays
         return stays
 

@@ -104,11 +104,8 @@ class TimeControl:
 
     def next_due(self) -> Due | None:
         """What is waited for next: the first timer whose invocation is still there, or a retry."""
-        due = [
-            Due(activation.next_retry_at, "retry", activation.invocation.id)
-            for activation in self._invoker.activations()
-            if activation.next_retry_at is not None
-        ]
+        retry = self._invoker.back_off.next()
+        due = [] if retry is None else [Due(retry[0], "retry", retry[1])]
         timer = self._next_timer()
         if timer is not None:
             due.append(Due(timer.at, _KINDS[timer.kind], timer.invocation_id))
@@ -242,7 +239,9 @@ class TimeControl:
         return moved
 
     def _look_again(self) -> Moved:
-        return Moved(timers=self._timers.clock_changed(), retries=self._invoker.clock_changed())
+        return Moved(
+            timers=self._timers.clock_changed(), retries=self._invoker.back_off.clock_changed()
+        )
 
 
 def restore(clock: Clock, recovered: Recovered) -> None:

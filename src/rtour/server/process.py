@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 
 from rtour.server.allocator import return_large_blocks
+from rtour.server.descriptors import raise_limit
 from rtour.server.main import Server, StorageFailed
 from rtour.server.settings import Settings
 
@@ -19,6 +20,7 @@ SAME_SIGNAL_S = 0.5
 async def serve(settings: Settings, started: Callable[[Server], None]) -> None:
     """Run a server until SIGINT or SIGTERM, or until its disk or data fails: StorageFailed."""
     return_large_blocks()
+    raise_limit()
     async with Server(settings) as server:
         _stop_on_signals(server)
         # A commit in its thread gets the interpreter back soon when its disk has answered.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 from msgspec.structs import replace
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from rtour.clock import ahead_ms
 from rtour.engine.commands import Kill
 from rtour.protocol import messages as m
-from rtour.server.autopilot import QUIET_S, UNREACHABLE_S
+from rtour.server.autopilot import PATIENCE_S, QUICK_RETRIES, QUIET_S
 from rtour.server.time_control import CannotDrive
 from rtour.server.transport import ConnectFailed
 from tests.server.driven import DAY_MS, MINUTE_MS, Driven, finish, on_rig, sleeping, suspended
@@ -71,11 +72,58 @@ def test_automatic_time_gives_an_absent_service_a_moment() -> None:
         rig.transport.refuse = ConnectFailed("refused")
         rig.policy = replace(rig.policy, max_attempts=None, initial_interval_ms=MINUTE_MS)
         rig.invoke(greeter())
-        await asyncio.sleep(UNREACHABLE_S * 4.5)
+        await asyncio.sleep(PATIENCE_S * 4.5)
         (activation,) = rig.invoker.activations()
         assert activation.attempts == 5
         rig.transport.refuse = None
         await rig.attempt()
+        pilot.cancel()
+
+    on_rig(scenario)
+
+
+def test_automatic_time_does_not_hurry_what_fails_again_and_again() -> None:
+    """A few retries take no time; then each waits a second of the world's, and no sleep does."""
+
+    async def scenario(rig: Driven) -> None:
+        pilot = rig.autopilot()
+        await rig.time.resume(auto=True)
+        rig.policy = replace(rig.policy, max_attempts=None, initial_interval_ms=MINUTE_MS)
+        rig.invoke(greeter())
+        tries: list[float] = []
+
+        async def fail_for_ever() -> None:
+            while True:
+                exchange = await rig.attempt()
+                tries.append(rig.took_s())
+                exchange.say(m.Error(500, "oops"))
+
+        failing = asyncio.get_running_loop().create_task(fail_for_ever())
+        await asyncio.sleep(5.5 * PATIENCE_S)
+        failing.cancel()
+        waits = [later - earlier for earlier, later in itertools.pairwise(tries)]
+        assert all(wait < PATIENCE_S / 2 for wait in waits[:QUICK_RETRIES])
+        assert all(wait >= PATIENCE_S for wait in waits[QUICK_RETRIES:])
+        assert len(waits) == QUICK_RETRIES + 5
+        pilot.cancel()
+
+    on_rig(scenario)
+
+
+def test_automatic_time_leaps_for_others_beside_what_fails() -> None:
+    """A sleep that is over before the next retry need not wait for it."""
+
+    async def scenario(rig: Driven) -> None:
+        rig.policy = replace(rig.policy, initial_interval_ms=DAY_MS, max_interval_ms=None)
+        rig.transport.refuse = ConnectFailed("refused")
+        rig.invoke(greeter())
+        await rig.settled()
+        rig.transport.refuse = None
+        rig.later(MINUTE_MS)
+        pilot = rig.autopilot()
+        await rig.time.resume(auto=True)
+        await rig.attempt()
+        assert rig.took_s() < PATIENCE_S / 2
         pilot.cancel()
 
     on_rig(scenario)

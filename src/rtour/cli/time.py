@@ -93,7 +93,8 @@ def auto(ctx: typer.Context) -> None:
     """Lets the clock leap to what is waited for next whenever no attempt runs.
 
     Sleeps of any length then take no time; so do timeouts of what comes from outside, such as an
-    awakeable. `rtour time resume` ends it.
+    awakeable. An invocation that goes on failing is retried about once a second. `rtour time
+    resume` ends it.
     """
     _change(session_of(ctx), lambda client: client.time.auto())
 

@@ -1,8 +1,9 @@
 """The clock's automatic mode: when everybody only waits for a time, that time is now.
 
 It leaps to the next timer or retry once nothing is queued and no attempt runs. An attempt that has
-gone quiet is asked to suspend first: what it waits for may be that very timer. While a service
-cannot be reached, its retries take some of the world's time too: it may be just starting.
+gone quiet is asked to suspend first: what it waits for may be that very timer. Retries of a
+service that cannot be reached take some of the world's time too, for it may be just starting; so
+do those of an invocation that fails again and again, for somebody may be about to mend it.
 """
 
 from __future__ import annotations
@@ -10,19 +11,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
 
 from rtour.server.activation import Activation
 from rtour.server.invoker import Invoker
 from rtour.server.processor import Processor
 from rtour.server.requests import Overloaded, Unavailable
-from rtour.server.time_control import CannotDrive, TimeControl
+from rtour.server.time_control import CannotDrive, Due, TimeControl
 
 log = logging.getLogger("rtour.time")
 
 QUIET_S = 0.2  # after which an attempt is asked to suspend
 LOOK_S = 0.05  # between two looks at attempts that run
-UNREACHABLE_S = 1.0  # between two attempts at a service that is not there
+PATIENCE_S = 1.0  # between a failure and the next attempt, where that is not worth a leap
+QUICK_RETRIES = 3  # of an invocation take no time: what fails for once is tried at once
 UNREACHABLE_CODE = "RT0010"
 
 
@@ -57,12 +58,12 @@ class Autopilot:
         if self._invoker.running:
             self._suspend_the_quiet()
             return LOOK_S
-        patience_s = self._patience_s()
-        if patience_s > 0:
-            return patience_s
         due = self._time.next_due()
         if due is None or not self._time.state.auto:
             return None
+        patience_s = self._patience_s(due)
+        if patience_s > 0:
+            return patience_s
         try:
             await self._time.skip_to_next()
         except Overloaded:
@@ -71,7 +72,7 @@ class Autopilot:
             if error.conflict:  # what was waited for is gone by now
                 return None
             log.warning("The clock stays where it is: %s", error)
-            return UNREACHABLE_S
+            return PATIENCE_S
         return 0
 
     def _suspend_the_quiet(self) -> None:
@@ -80,15 +81,16 @@ class Autopilot:
             if attempt is not None and attempt.input_open and attempt.idle_s() >= QUIET_S:
                 attempt.close_input()
 
-    def _patience_s(self) -> float:
-        now = asyncio.get_running_loop().time()
-        return max(
-            (each.failed_at + UNREACHABLE_S - now for each in self._unreachable()), default=0
-        )
+    def _patience_s(self, due: Due) -> float:
+        """For how long what is due next is to wait in real time, too."""
+        failing = self._invoker.activation(due.invocation_id) if due.what == "retry" else None
+        if failing is None or not _is_slow(failing):
+            return 0
+        return failing.failed_at + PATIENCE_S - asyncio.get_running_loop().time()
 
-    def _unreachable(self) -> Iterator[Activation]:
-        for activation in self._invoker.activations():
-            error = activation.last_error
-            waits = activation.next_retry_at is not None
-            if waits and error is not None and error.doc_code == UNREACHABLE_CODE:
-                yield activation
+
+def _is_slow(failing: Activation) -> bool:
+    """Whether to try it at once would only use up its attempts."""
+    error = failing.last_error
+    unreachable = error is not None and error.doc_code == UNREACHABLE_CODE
+    return unreachable or failing.attempts > QUICK_RETRIES

@@ -115,6 +115,91 @@ async def test_http2_client_that_does_not_read() -> None:
         await exchange(front, connection.data_to_send())
 
 
+UNREAD = FrontLimits(small_bytes_max=1000, h2_unread_bytes=15_000, h2_unread_bytes_max=25_000)
+
+
+async def unread_client(
+    front: Front,
+) -> tuple[h2.connection.H2Connection, asyncio.StreamReader, asyncio.StreamWriter]:
+    """A client that takes heads and no byte of a body, until it opens its window."""
+    reader, writer = await asyncio.open_connection(*front.address)
+    connection = h2.connection.H2Connection()
+    connection.initiate_connection()
+    connection.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+    writer.write(connection.data_to_send())
+    return connection, reader, writer
+
+
+def h2_echo(connection: h2.connection.H2Connection, path: str, size: int) -> int:
+    """Ask for a reply of so many bytes, and a few more."""
+    stream_id = h2_request(connection, path, end=False)
+    connection.send_data(stream_id, b"x" * size, end_stream=True)
+    return stream_id
+
+
+async def statuses(
+    connection: h2.connection.H2Connection, reader: asyncio.StreamReader, count: int
+) -> dict[int, str]:
+    found: dict[int, str] = {}
+    async with asyncio.timeout(5):
+        while len(found) < count:
+            for event in connection.receive_data(await reader.read(65536)):
+                if isinstance(event, h2.events.ResponseReceived):
+                    found[event.stream_id] = dict(event.headers)[b":status"].decode()
+    return found
+
+
+async def test_replies_that_nobody_reads_are_bounded() -> None:
+    """Large ones beyond the bound give way to a sentence; small ones are still there."""
+    async with served(UNREAD) as (app, front):
+        connection, reader, writer = await unread_client(front)
+        large = [h2_echo(connection, "/wait", 10_000) for _ in range(5)]
+        small = h2_echo(connection, "/wait", 10)
+        writer.write(connection.data_to_send())
+        await app.until_waiting(6)
+        app.gate.set()
+        found = await statuses(connection, reader, 6)
+        assert [found[stream_id] for stream_id in large] == ["200", "200", "503", "503", "503"]
+        assert found[small] == "200"
+        connection.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 50_000})
+        writer.write(connection.data_to_send())
+        bodies = dict.fromkeys([*large, small], b"")
+        async with asyncio.timeout(5):
+            while not bodies[large[-1]].endswith(b"idempotency key."):
+                for event in connection.receive_data(await reader.read(65536)):
+                    if isinstance(event, h2.events.DataReceived):
+                        assert event.data is not None
+                        bodies[event.stream_id] += event.data
+        assert [len(bodies[stream_id]) > 10_000 for stream_id in large[:3]] == [True, True, False]
+        writer.close()
+
+
+async def test_requests_wait_while_replies_are_not_read() -> None:
+    """They are not even begun; they are when the client reads, in their order."""
+    async with served(UNREAD) as (app, front):
+        connection, reader, writer = await unread_client(front)
+        for _ in range(2):
+            h2_echo(connection, "/", 10_000)
+        writer.write(connection.data_to_send())
+        assert set((await statuses(connection, reader, 2)).values()) == {"200"}
+        waiting = [h2_echo(connection, f"/{number}", 10) for number in range(3)]
+        gone = h2_echo(connection, "/gone", 10)
+        connection.reset_stream(gone)
+        connection.ping(b"is it in")
+        writer.write(connection.data_to_send())
+        async with asyncio.timeout(5):
+            acknowledged = False
+            while not acknowledged:
+                for event in connection.receive_data(await reader.read(65536)):
+                    acknowledged |= isinstance(event, h2.events.PingAckReceived)
+        assert [request.path for request in app.requests] == ["/", "/"]
+        connection.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 50_000})
+        writer.write(connection.data_to_send())
+        assert list(await statuses(connection, reader, 3)) == waiting
+        assert [request.path for request in app.requests[2:]] == ["/0", "/1", "/2"]
+        writer.close()
+
+
 async def test_idle_http2_connection() -> None:
     """A connection on which nothing happens is closed with a farewell."""
     async with served(FrontLimits(idle_timeout_s=0.05)) as (_, front):

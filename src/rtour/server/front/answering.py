@@ -22,6 +22,12 @@ TOO_MUCH = Reply(
     [TEXT, (b"retry-after", b"1")],
     b"too many large requests at once, the server is overloaded. Retry later.",
 )
+UNREAD_BODY = (
+    b"the request was handled, but there is no room for the reply: this connection has not read "
+    b"earlier ones. Read them as they come. The result of a call is there for whoever attaches to "
+    b"it, or repeats it with the same idempotency key."
+)
+UNREAD = Reply(503, [TEXT, (b"retry-after", b"1")], UNREAD_BODY)
 HEAD_TOO_LARGE = text_reply(431, "the request head is too large")
 TOO_SLOW = text_reply(408, "the request did not arrive in time")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import cast
 
@@ -14,6 +15,8 @@ from ngh2 import ErrorCode, Setting
 from rtour.server.front.answering import (
     TOO_LARGE,
     TOO_MUCH,
+    UNREAD,
+    UNREAD_BODY,
     Shared,
     Stoppable,
     answer,
@@ -79,6 +82,7 @@ class Http2Connection(asyncio.Protocol):
         self._deadline = Deadline(self._loop, self._expired)
         self._streams: dict[int, _Stream] = {}
         self._arriving: set[int] = set()  # streams whose request is not complete
+        self._late: deque[int] = deque()  # and whose request waits until replies are read
         self._room = asyncio.Event()  # set when queued bytes may have left
         self._paused = False
         self._flushing = False
@@ -164,6 +168,7 @@ class Http2Connection(asyncio.Protocol):
             self._dispatch()
             if not data:
                 break
+        self._begin_late()
         self._room.set()
         self._watch()
 
@@ -236,6 +241,20 @@ class Http2Connection(asyncio.Protocol):
 
     def _begin(self, stream_id: int, stream: _Stream) -> None:
         self._arriving.discard(stream_id)
+        if self._late or self._connection.queued_body_size() > self._limits.h2_unread_bytes:
+            self._late.append(stream_id)
+        else:
+            self._answer(stream_id, stream)
+
+    def _begin_late(self) -> None:
+        """Requests go on in their order, now that the client has read what was there for it."""
+        while self._late and self._connection.queued_body_size() <= self._limits.h2_unread_bytes:
+            stream_id = self._late.popleft()
+            stream = self._streams.get(stream_id)
+            if stream is not None:
+                self._answer(stream_id, stream)
+
+    def _answer(self, stream_id: int, stream: _Stream) -> None:
         stream.task = self._loop.create_task(self._respond(stream_id, stream))
 
     async def _respond(self, stream_id: int, stream: _Stream) -> None:
@@ -251,9 +270,18 @@ class Http2Connection(asyncio.Protocol):
         if isinstance(reply.body, bytes):
             # The closing of the stream, which the flush brings, must not cancel this task.
             stream.task = None
-            self._send(stream_id, reply, b"" if empty else reply.body)
+            body = b"" if empty else reply.body
+            if not self._has_room_for(body):
+                reply, body = UNREAD, UNREAD_BODY
+            self._send(stream_id, reply, body)
             return
         await self._stream(stream_id, reply, empty=empty)
+
+    def _has_room_for(self, body: bytes) -> bool:
+        if len(body) <= self._limits.small_bytes_max:
+            return True  # no more than there may be streams
+        unread = self._connection.queued_body_size()
+        return not unread or unread + len(body) <= self._limits.h2_unread_bytes_max
 
     def _send(self, stream_id: int, reply: Reply, body: bytes) -> None:
         try:

@@ -23,6 +23,10 @@ class FrontLimits(msgspec.Struct, frozen=True):
     h2_streams_max: int = 200
     h2_window_bytes: int = 1 << 20
     h2_connection_window_bytes: int = 8 << 20
+    # Of replies that a connection has not read: with more than this its next requests wait, and
+    # those under way hear, instead of a large reply, that there is no room for it.
+    h2_unread_bytes: int = 64 << 20
+    h2_unread_bytes_max: int = 256 << 20
     send_buffer_bytes: int = 256 << 10
     head_timeout_s: float = 10.0
     body_idle_timeout_s: float = 60.0

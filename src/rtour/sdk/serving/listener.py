@@ -7,12 +7,14 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final, Protocol, cast
 
+from rtour.accepting import Queue
 from rtour.sdk.endpoint import Endpoint
 from rtour.sdk.watching import watch
 
 GRACE_S: Final = 10.0
 """How long attempts may go on after the server was asked to stop."""
 
+_ACCEPTED_AT_ONCE: Final = 16  # the other processes of a socket get their share
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
@@ -30,12 +32,15 @@ class Listener:
         self._idle = asyncio.Event()
         self._idle.set()
         self._server: asyncio.Server | None = None
+        self._queue: Queue | None = None
+        self._arriving: set[asyncio.Task[None]] = set()
 
     async def start(self, listening: socket.socket) -> None:
         """Accept on a socket that is bound."""
         loop = asyncio.get_running_loop()
         watch(loop)
-        self._server = await loop.create_server(self._sniffer, sock=listening, backlog=1024)
+        self._server = await loop.create_server(self._accepted, sock=listening, backlog=1024)
+        self._queue = Queue(self._server.sockets, _ACCEPTED_AT_ONCE)
 
     async def stop(self, grace_s: float = GRACE_S) -> None:
         """Refuse new work, and wait for what is under way to end.
@@ -45,6 +50,8 @@ class Listener:
         """
         if self._server is not None:
             self._server.close()
+        if self._queue is not None:
+            self._queue.close()
         for connection in list(self._connections):
             connection.shut_down()
         try:
@@ -54,6 +61,22 @@ class Listener:
             for connection in list(self._connections):
                 connection.abort()
             await self._idle.wait()
+
+    def _accepted(self) -> asyncio.Protocol:
+        """For the connection that the loop accepted; some that wait behind it are taken, too."""
+        if self._queue is not None:
+            loop = asyncio.get_running_loop()
+            for accepted in self._queue.rest():
+                task = loop.create_task(self._take(loop, accepted))
+                self._arriving.add(task)
+                task.add_done_callback(self._arriving.discard)
+        return self._sniffer()
+
+    async def _take(self, loop: asyncio.AbstractEventLoop, accepted: socket.socket) -> None:
+        try:
+            await loop.connect_accepted_socket(self._sniffer, accepted)
+        except OSError:  # gone already
+            accepted.close()
 
     def _sniffer(self) -> asyncio.Protocol:
         sniffer = _Sniffer(self._choose, self._forget)

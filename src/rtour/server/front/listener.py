@@ -10,6 +10,7 @@ import socket
 import ssl
 from typing import Protocol, cast
 
+from rtour.accepting import Queue
 from rtour.errors import RtourError
 from rtour.server.front.answering import Check, Shared, Stoppable, open_to_all
 from rtour.server.front.http1 import Http1Connection
@@ -97,13 +98,6 @@ def _keep_alive(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
-def _shared(listening: socket.socket) -> socket.socket:
-    """A socket of our own on the same queue of connections; loops hand out none to accept from."""
-    shared = socket.socket(listening.family, listening.type, fileno=os.dup(listening.fileno()))
-    shared.setblocking(False)
-    return shared
-
-
 class Front:
     """An `App` on a port; `check` sees the head of each request first."""
 
@@ -122,7 +116,7 @@ class Front:
         self._empty.set()
         self._server: asyncio.Server | None = None
         self.opened = 0  # connections, since the start
-        self._listening: list[socket.socket] = []
+        self._queue: Queue | None = None
         self._tasks = TaskSet()
 
     @property
@@ -166,7 +160,7 @@ class Front:
                 ssl=self._tls,
                 ssl_handshake_timeout=self.shared.limits.head_timeout_s if self._tls else None,
             )
-            self._listening = [_shared(each) for each in self._server.sockets]
+            self._queue = Queue(self._server.sockets, _ACCEPTED_AT_ONCE)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
             hint = ""
@@ -175,23 +169,14 @@ class Front:
             raise FrontError(f"cannot listen on {host}:{port}: {reason}{hint}") from error
 
     def _accepted(self) -> _Sniffer:
-        """For the connection that the loop accepted, which of uvloop's is one in each turn.
-
-        Under load, when turns are long, all others would wait for as many turns: take them, too.
-        """
+        """For the connection that the loop accepted; those that wait behind it are taken, too."""
         loop = asyncio.get_running_loop()
-        for listening in self._listening:
-            for _ in range(_ACCEPTED_AT_ONCE):
-                try:
-                    accepted, _ = listening.accept()
-                except OSError:  # nobody else waits; or what is wrong, the loop will find, too
-                    break
+        if self._queue is not None:
+            for accepted in self._queue.rest():
                 self._tasks.spawn(self._take(loop, accepted), "new connection")
         return _Sniffer(self)
 
     async def _take(self, loop: asyncio.AbstractEventLoop, accepted: socket.socket) -> None:
-        accepted.setblocking(False)
-        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         timeout_s = self.shared.limits.head_timeout_s if self._tls else None
         try:
             await loop.connect_accepted_socket(
@@ -205,9 +190,8 @@ class Front:
         if self._server is None:
             return True
         self._server.close()
-        for listening in self._listening:
-            listening.close()
-        self._listening = []
+        if self._queue is not None:
+            self._queue.close()
         self.shared.stopping = True
         for connection in list(self._connections):
             connection.stop()

@@ -35,7 +35,7 @@ PROCESSOR = (
         "messages to other keys wait for the next batch",
         _PROCESSOR + "_apply",
         "pending += decision.messages",
-        "self._queue.extend((message, 0) for message in decision.messages)",
+        "list(map(self.propose, decision.messages))",
     ),
     Mutant(
         "only one message of a decision is carried out",

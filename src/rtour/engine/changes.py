@@ -14,20 +14,24 @@ from rtour.engine.model import (
 )
 
 
-class PutInvocation(Struct):
+class _Change(Struct, tag=True, array_like=True):
+    """Tagged, so that a list of changes can be written down and read again."""
+
+
+class PutInvocation(_Change):
     """Insert or replace the invocation."""
 
     invocation: Invocation
 
 
-class DeleteInvocation(Struct):
+class DeleteInvocation(_Change):
     """Remove the invocation, its journal and its events."""
 
     id: str
     number: int
 
 
-class AppendEntry(Struct):
+class AppendEntry(_Change):
     """Add the next entry to a journal."""
 
     id: str
@@ -35,20 +39,20 @@ class AppendEntry(Struct):
     entry: Entry
 
 
-class DeleteJournal(Struct):
+class DeleteJournal(_Change):
     """Remove a journal and its events; the invocation stays."""
 
     id: str
     number: int
 
 
-class AppendEvent(Struct):
+class AppendEvent(_Change):
     id: str
     number: int
     event: Event
 
 
-class PutLock(Struct):
+class PutLock(_Change):
     """The object belongs to this invocation."""
 
     service: str
@@ -56,72 +60,72 @@ class PutLock(Struct):
     holder: str
 
 
-class DeleteLock(Struct):
+class DeleteLock(_Change):
     service: str
     key: str
 
 
-class PutInboxItem(Struct):
+class PutInboxItem(_Change):
     service: str
     key: str
     item: InboxItem
 
 
-class DeleteInboxItem(Struct):
+class DeleteInboxItem(_Change):
     service: str
     key: str
     sequence: int
 
 
-class PutState(Struct):
+class PutState(_Change):
     service: str
     key: str
     name: bytes
     value: bytes
 
 
-class DeleteState(Struct):
+class DeleteState(_Change):
     service: str
     key: str
     name: bytes
 
 
-class ClearState(Struct):
+class ClearState(_Change):
     """Remove all state of one object."""
 
     service: str
     key: str
 
 
-class PutPromise(Struct):
+class PutPromise(_Change):
     service: str
     key: str
     name: str
     promise: Promise
 
 
-class ClearPromises(Struct):
+class ClearPromises(_Change):
     """Remove all promises of one workflow key."""
 
     service: str
     key: str
 
 
-class PutTimer(Struct):
+class PutTimer(_Change):
     timer: Timer
 
 
-class DeleteTimer(Struct):
+class DeleteTimer(_Change):
     timer: Timer
 
 
-class PutDocument(Struct):
+class PutDocument(_Change):
     kind: DocumentKind
     id: str
     json: bytes
 
 
-class DeleteDocument(Struct):
+class DeleteDocument(_Change):
     kind: DocumentKind
     id: str
 

@@ -142,7 +142,7 @@ class Trace(Struct):
     state: str = ""
 
 
-class Invocation(Struct):
+class Invocation(Struct, omit_defaults=True):
     """Everything stored of one invocation but its journal.
 
     `number` is the sequence of the record that made it: unique even if an id is used again, and

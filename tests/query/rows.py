@@ -88,3 +88,4 @@ async def fill(storage: SqliteStorage) -> None:
     durable: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
     storage.commit(durable.set_result)
     assert await durable is None
+    await storage.carried()

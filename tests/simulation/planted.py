@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.simulation.plant import Mutant
 from tests.simulation.planted_around import DRIVEN_TIME, LIMITS, SUBSCRIPTIONS
-from tests.simulation.planted_storage import DAMAGE, STORAGE
+from tests.simulation.planted_storage import DAMAGE, LEDGER, STORAGE
 
 _PROCESSOR = "rtour.server.processor:Processor."
 _LIFECYCLE = "rtour.engine.lifecycle:"
@@ -283,5 +283,6 @@ MUTANTS = (
     *SUBSCRIPTIONS,
     *LIMITS,
     *STORAGE,
+    *LEDGER,
     *DAMAGE,
 )

@@ -7,7 +7,7 @@ from tests.simulation.plant import Mutant
 STORAGE = (
     Mutant(
         "a failed commit is taken for done",
-        "rtour.storage.writer:Writer._transact",
+        "rtour.storage.sqlite:SqliteStorage._append",
         "return error",
         "return None",
         "sqlite",
@@ -91,6 +91,58 @@ STORAGE = (
     ),
 )
 
+LEDGER = (
+    Mutant(
+        "a volume is written anew while it is needed",
+        "rtour.storage.ledger.writing:Ledger._volume_to_write",
+        " and not self.is_half_full",
+        "",
+        "sqlite",
+    ),
+    Mutant(
+        "a restart leaves out what is in the ledger alone",
+        "rtour.storage.replaying:replay",
+        "if records:",
+        "if False:",
+        "sqlite",
+    ),
+    Mutant(
+        "a volume is released before the database has it",
+        "rtour.storage.carrying:Carrier._tidy",
+        "sequence = self._working.ledgered.base",
+        "sequence = self._working.open.sequence",
+        "sqlite",
+    ),
+    Mutant(
+        "a large commit leaves behind what was before it",
+        "rtour.storage.carrying:Carrier.store_now",
+        "plan(self._working.ledgered) + plan(flight)",
+        "plan(flight)",
+        "sqlite",
+    ),
+    Mutant(
+        "what is carried over is carried again",
+        "rtour.storage.working:WorkingSet.carried",
+        "self.ledgered = Batch(self.ledgered.sequence)",
+        "pass",
+        "sqlite",
+    ),
+    Mutant(
+        "timers that are only in the ledger are not given",
+        "rtour.storage.working:WorkingSet.timers_after",
+        "for timer, kept in self.ledgered.timers.items() if kept",
+        "for timer, kept in self.ledgered.timers.items() if not kept",
+        "sqlite",
+    ),
+    Mutant(
+        "the database hears only of a commit's first record",
+        "rtour.storage.working:WorkingSet.settle",
+        "for sequence, at, changes in sealed:",
+        "for sequence, at, changes in sealed[:1]:",
+        "sqlite",
+    ),
+)
+
 DAMAGE = (
     Mutant(
         "a change keeps the sum of another row",
@@ -114,17 +166,31 @@ DAMAGE = (
         "sqlite",
     ),
     Mutant(
-        "every damage to the log is taken for a power cut",
-        "rtour.storage.opening:_look_at_log",
-        "case Unread.COMMITS:",
-        "case Unread.COMMITS if False:",
+        "a gap in the ledger goes unsaid",
+        "rtour.storage.ledger.reading:Contents.behind",
+        "if found.base != reached:",
+        "if False:",
         "sqlite",
     ),
     Mutant(
         "a last commit that is dropped goes unsaid",
-        "rtour.storage.logs:_judge",
-        "else Unread.UNFINISHED",
-        "else Unread.NOTHING",
+        "rtour.storage.ledger.reading:Volume._read",
+        "self.is_unfinished |= is_broken",
+        "pass",
+        "sqlite",
+    ),
+    Mutant(
+        "the ledger believes what it finds",
+        "rtour.storage.ledger.pages:head",
+        "crc32(content[at + _SUMMED_AT : behind], crc32(salt)) != total",
+        "False",
+        "sqlite",
+    ),
+    Mutant(
+        "nobody notes that the database was synced",
+        "rtour.storage.ledger.writing:Ledger.release",
+        "self._write(pages.encode([]), sequence, sequence)",
+        "pass",
         "sqlite",
     ),
     Mutant(

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
@@ -39,15 +39,23 @@ VALUES = (
 
 
 def served(
-    files: Files, folder: Path, settings: SqliteSettings, differences: Differences, random: Random
+    files: Files,
+    folder: Path,
+    settings: SqliteSettings,
+    differences: Differences,
+    random: Random,
+    names: Sequence[str],
 ) -> list[str]:
-    """Spoil a copy of the files, and answer what a storage tells wrongly without a word."""
+    """Spoil a copy of the files, and answer what a storage tells wrongly without a word.
+
+    Bits turn in the files with one of the `names`.
+    """
     folder.mkdir()
     for name, content in files.items():
         (folder / name).write_bytes(content)
     kind = random.random()
     if kind < 0.4:
-        what = _turn_a_bit(folder, random)
+        what = _turn_a_bit(folder / random.choice(names), random)
     elif kind < 0.6:
         what = _turn_a_bit_of_an_index(folder / "rtour.db", random)
     else:
@@ -59,8 +67,7 @@ def served(
     return [f"{what}: {words}" for words in wrong]
 
 
-def _turn_a_bit(folder: Path, random: Random) -> str:
-    path = folder / random.choice(("rtour.db", "rtour.db-wal"))
+def _turn_a_bit(path: Path, random: Random) -> str:
     content = bytearray(path.read_bytes()) if path.exists() else bytearray()
     if not content:
         return "nothing"

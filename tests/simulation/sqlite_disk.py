@@ -1,9 +1,10 @@
 """The real SQLite storage under the simulated faults.
 
 A crash leaves the files as a power cut may: all that was synced, and of the commit under way some
-beginning, perhaps with a page missing in its middle. The next life opens those files. What it finds
-must be what the shadow in memory holds: every commit that was acknowledged, none in halves. And in
-a copy that is damaged on top it must find the damage.
+beginning, perhaps with a page missing in its middle; the same of the write-ahead log, which is
+synced seldom. The next life opens those files. What it finds must be what the shadow in memory
+holds: every commit that was acknowledged, none in halves. And in a copy that is damaged on top it
+must find the damage.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from random import Random
+
+from msgspec.structs import replace
 
 from rtour.engine import changes as c
 from rtour.engine.model import Entry, Invocation, Timer
@@ -27,6 +31,7 @@ from rtour.storage import Recovered
 from rtour.storage.memory import Tables
 from rtour.storage.settings import CommitIn, SqliteSettings
 from rtour.storage.sqlite import SqliteStorage
+from rtour.storage.threads import Failure, Here, Job, Then
 from tests.simulation import rot
 from tests.simulation.disk import Disk, Done, Host, SimulatedStorage
 from tests.simulation.invariants import Watch
@@ -35,10 +40,15 @@ SETTINGS = SqliteSettings(
     commit_in=CommitIn.LOOP,  # threads would not repeat
     sync=False,  # the files are on a memory disk, and power cuts are made here
     cache_items=40,  # so few that rows are read again
-    log_step_bytes=16 * 1024,
+    volume_bytes=64 * 1024,
+    step_bytes=16 * 1024,
     checkpoint_rows=1 << 60,  # at the simulation's own times
 )
+LARGE_BYTES = (0, 500, 1 << 20)  # of a life: most commits go past the ledger, few, none
 PAGE_BYTES = 4096
+DATABASE, LOG = "rtour.db", "rtour.db-wal"
+LEDGER = ("rtour.db-ledger-0", "rtour.db-ledger-1")
+NAMES = (DATABASE, LOG, *LEDGER)
 CHECKPOINT_CHANCE = 0.1
 ALL = 1 << 30
 
@@ -52,6 +62,8 @@ class Fate(enum.Enum):
     FAILS = enum.auto()
     FAILS_LATE = enum.auto()
     """It is on the disk, but its sync failed: nobody may count on it."""
+    IS_NOT_CARRIED = enum.auto()
+    """It is in the ledger, but the database takes nothing any more."""
     CRASH_BEFORE = enum.auto()
     CRASH_AFTER = enum.auto()
 
@@ -64,6 +76,7 @@ class SqliteDisk(Disk):
         self._root = root
         self._lives = 0
         self.left: Files = {}
+        self.left_in_fold = False
 
     def storage(self) -> SqliteSimulatedStorage:
         self._lives += 1
@@ -72,11 +85,7 @@ class SqliteDisk(Disk):
         folder.mkdir()
         for name, content in self.left.items():
             (folder / name).write_bytes(content)
-        real = SqliteStorage(folder, SETTINGS)
-        different = differences(real, self.durable)
-        if different:
-            self.host.fail(f"the file holds what was committed: {different[:3]}")
-        return SqliteSimulatedStorage(self, real)
+        return SqliteSimulatedStorage(self, folder)
 
     def _rot(self) -> None:
         """A copy of what the last life left is damaged; that must not go unsaid."""
@@ -86,7 +95,9 @@ class SqliteDisk(Disk):
         random = Random(f"{zlib.crc32(self.left['rtour.db'])} {self._lives}")
         folder = self._root / f"{self._lives}-rotten"
         compared = functools.partial(differences, tables=self.durable)
-        wrong = rot.served(self.left, folder, SETTINGS, compared, random)
+        # A log that is damaged after it was folded in by half is damage upon a crash: too much.
+        files = [name for name in NAMES if name != LOG or not self.left_in_fold]
+        wrong = rot.served(self.left, folder, SETTINGS, compared, random, files)
         if wrong:
             self.host.fail(f"no damage goes unsaid: {wrong[:3]}")
 
@@ -94,14 +105,23 @@ class SqliteDisk(Disk):
 class SqliteSimulatedStorage(SimulatedStorage):
     """Reads come from SQLite, the shadow in memory says what they should be."""
 
-    def __init__(self, disk: SqliteDisk, real: SqliteStorage) -> None:
+    def __init__(self, disk: SqliteDisk, folder: Path) -> None:
         super().__init__(disk)
-        self.path = real.path
         self._sqlite_disk = disk
-        self._real = real
+        settings = replace(SETTINGS, large_bytes=disk.random.choice(LARGE_BYTES))
+        self._real = SqliteStorage(folder, settings, workers=partial(SimulatedRunner, self))
+        self.path = self._real.path
+        different = differences(self._real, disk.durable)
+        if different:
+            disk.host.fail(f"the file holds what was committed: {different[:3]}")
+        self.is_asked = False  # for a commit, whose job comes next
         self._before: Files = {}
+        self._written: Files = {}  # by the commit
+        self._is_direct = False
+        self._is_harmed = False
         self._fate = Fate.LANDS
         self._torn_files: Files = {}
+        self._synced_log = self._files().get(LOG, b"")
 
     # --- reads -----------------------------------------------------------------------------------
 
@@ -132,6 +152,9 @@ class SqliteSimulatedStorage(SimulatedStorage):
     def expired(self, at: int, limit: int) -> list[tuple[str, bool]]:
         return self._real.expired(at, limit)
 
+    async def carried(self) -> None:
+        await self._real.carried()
+
     # --- commits ---------------------------------------------------------------------------------
 
     def write(self, changes: Iterable[c.Change], *, sequence: int, at: int) -> None:
@@ -149,48 +172,92 @@ class SqliteSimulatedStorage(SimulatedStorage):
         self._flight, self._open = self._open, []
         self._before = self._files()
         self._fate = self._draw()
-        if self._fate is Fate.FAILS:
+        self._is_harmed |= self._fate in (Fate.FAILS, Fate.FAILS_LATE, Fate.IS_NOT_CARRIED)
+        self.is_asked = True
+        self._real.commit(partial(self._told, done))
+        self.is_asked = False
+
+    def carry_out(self, job: Job, then: Then, *, direct: bool) -> None:
+        """A commit: as in a thread, the files have it before anybody is told.
+
+        A direct one goes past the ledger.
+        """
+        if self._fate in (Fate.FAILS, Fate.IS_NOT_CARRIED):
             self._real._writer._connection.execute("PRAGMA query_only = ON").fetchall()
-        batch = self._real._working.seal()
-        error = None if batch.is_empty else self._real._writer.commit(batch)
+        ledger = self._real._ledger
+        assert ledger is not None
+        if self._fate is Fate.FAILS:
+            os.close(ledger._volume.file)
+            ledger._volume.file = os.open(self.path, os.O_RDONLY)
+        failure = job()
+        self._written, self._is_direct = self._files(), direct
         if self._fate is Fate.FAILS_LATE:
-            error = OSError(errno.EIO, os.strerror(errno.EIO))
-        # As in a thread: the file has the batch before anybody is told.
-        delay_s = 0.0 if error is not None else self._disk.latency_s()
-        asyncio.get_running_loop().call_later(delay_s, self._finish, done, error)
+            failure = OSError(errno.EIO, os.strerror(errno.EIO))
+        delay_s = 0.0 if failure is not None else self._disk.latency_s()
+        asyncio.get_running_loop().call_later(delay_s, self._finish, then, failure)
+
+    def tidy(self, job: Job, then: Then) -> None:
+        """The write-ahead log is synced, so that the ledger may use a volume again."""
+        if self._dead:
+            return
+        failure = job()
+        if failure is None:
+            self._synced_log = self._files()[LOG]
+        asyncio.get_running_loop().call_later(self._disk.latency_s(), then, failure)
 
     def _draw(self) -> Fate:
         faults, chance = self._disk.host.faults, self._disk.host.chance
         failure = self._disk.failure()
         if failure is not None:
-            late = failure.errno == errno.EIO and chance(0.5)
-            return Fate.FAILS_LATE if late else Fate.FAILS
+            if failure.errno == errno.EIO:
+                return Fate.FAILS_LATE if chance(0.5) else Fate.FAILS
+            return Fate.IS_NOT_CARRIED if chance(0.5) else Fate.FAILS
         if chance(faults.crash_before_commit):
             return Fate.CRASH_BEFORE
         return Fate.CRASH_AFTER if chance(faults.crash_after_commit) else Fate.LANDS
 
-    def _finish(self, done: Done, error: BaseException | None) -> None:
+    def _finish(self, then: Then, failure: Failure) -> None:
         if self._dead:
             return
         if self._fate is Fate.CRASH_BEFORE:
             self._disk.host.crash("before a commit")
             return
-        if self._fate is not Fate.FAILS:
-            self._store()
+        if failure is None or self._fate is Fate.FAILS_LATE:
+            self._land()
         self._flight = []
         if self._fate is Fate.CRASH_AFTER:
             self._disk.host.crash("after a commit")
             return
-        if self._disk.random.random() < CHECKPOINT_CHANCE and not self._folds_in():
+        folds_in = failure is None and self._disk.random.random() < CHECKPOINT_CHANCE
+        if folds_in and not self._folds_in():
             return
+        then(failure)
+
+    def _land(self) -> None:
+        self._store()
+        if self._is_direct:
+            self._synced_log = self._written[LOG]
+
+    def _told(self, done: Done, failure: Failure) -> None:
+        if self._dead:
+            return
+        if failure is not None and not self._is_harmed:
+            self._disk.host.fail(f"commits fail only with the disk: {failure!r}")
+        if self._flight and failure is None:  # what cancels itself out was never on its way
+            self._store()
+        self._flight = []
         self._committing = False
-        self._real._settle(done, error)
+        done(failure)
 
     def _folds_in(self) -> bool:
         """Write the log's pages into the database. False if the power fails meanwhile."""
+        ledger = self._real._ledger
+        assert ledger is not None
+        ledger.release(self._real._working.ledgered.base)
         host, before = self._disk.host, self._files()
         self._real._writer._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         if not host.chance(host.faults.crash_in_checkpoint):
+            self._synced_log = self._files().get(LOG, b"")
             return True
         self._torn_files = folded_in_part(before, self._files(), self._disk.random)
         host.crash("while the log is folded in")
@@ -202,14 +269,31 @@ class SqliteSimulatedStorage(SimulatedStorage):
         if self._dead:
             return
         self._dead = True
-        files = self._torn_files or self._files()
-        if self._flight and self._fate is not Fate.FAILS:
-            if self._fate is not Fate.CRASH_BEFORE and self._disk.host.chance(0.5):
-                self._store()
-            else:
-                files = torn(self._before, files, self._disk.random)
+        is_open = bool(self._flight) and self._fate is not Fate.FAILS
+        has_landed = is_open and self._fate is not Fate.CRASH_BEFORE and self._disk.host.chance(0.5)
+        if has_landed:
+            self._land()
+        files = self._torn_files or self._with_power_cut(self._files())
+        if is_open and not has_landed:
+            files |= self._torn_commit()
         self._flight = []
         self._sqlite_disk.left = files
+        self._sqlite_disk.left_in_fold = bool(self._torn_files)
+
+    def _torn_commit(self) -> Files:
+        """What has not arrived whole of the commit under way, and nothing that came behind it."""
+        old, new = self._before, self._written
+        if self._is_direct:
+            log = cut_off(old.get(LOG, b""), new[LOG], self._disk.random)
+            return {name: old[name] for name in LEDGER} | {LOG: log}
+        changed = [name for name in LEDGER if old[name] != new[name]]
+        return {name: cut_off(old[name], new[name], self._disk.random) for name in changed}
+
+    def _with_power_cut(self, files: Files) -> Files:
+        """The write-ahead log loses pages that were never synced; of a kill it keeps all."""
+        if self._disk.random.random() < 0.5:
+            return files
+        return files | {LOG: cut_off(self._synced_log, files[LOG], self._disk.random)}
 
     def close(self) -> None:
         self.die()
@@ -217,24 +301,36 @@ class SqliteSimulatedStorage(SimulatedStorage):
 
     def _files(self) -> Files:
         folder = self.path.parent
-        names = ("rtour.db", "rtour.db-wal")
-        return {name: (folder / name).read_bytes() for name in names if (folder / name).exists()}
+        return {name: (folder / name).read_bytes() for name in NAMES if (folder / name).exists()}
 
 
-def torn(before: Files, after: Files, random: Random) -> Files:
-    """The files when power fails during a commit: not all of its pages have arrived."""
-    wal = "rtour.db-wal"
-    new = after.get(wal, b"")
-    old = before.get(wal, b"").ljust(len(new), b"\0")  # as its room is made longer
-    if old == new:  # changes that cancel each other out
-        return before
+class SimulatedRunner(Here):
+    """A thread of the real storage, whose jobs take simulated time."""
+
+    def __init__(self, storage: SqliteSimulatedStorage, name: str) -> None:
+        super().__init__(name)
+        self._storage = storage
+
+    def run(self, job: Job, then: Then) -> None:
+        if self._storage.is_asked:
+            self._storage.carry_out(job, then, direct=self._name == "rtour-store")
+        else:
+            self._storage.tidy(job, then)
+
+
+def cut_off(old: bytes, new: bytes, random: Random) -> bytes:
+    """What a file may hold between what was synced of it and what was written."""
+    old = old.ljust(len(new), b"\0")  # as it is made longer
+    new = new.ljust(len(old), b"\0")
+    if old == new:
+        return new
     first, last = _difference(old, new)
     kept = random.randint(first, last)
     content = bytearray(new[:kept] + old[kept:])
     if kept - first > 2 * PAGE_BYTES and random.random() < 0.5:
         hole = random.randrange(first, kept - PAGE_BYTES)
         content[hole : hole + PAGE_BYTES] = bytes(PAGE_BYTES)
-    return before | {wal: bytes(content)}
+    return bytes(content)
 
 
 def folded_in_part(before: Files, after: Files, random: Random) -> Files:

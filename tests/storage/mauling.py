@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import logging
 import shutil
 from collections.abc import Iterator
@@ -20,7 +21,11 @@ from . import values as v
 INVOCATIONS = 60
 OBJECTS = 12
 SETTINGS = SqliteSettings(
-    commit_in=CommitIn.LOOP, sync=False, checkpoint_rows=1 << 60, log_step_bytes=0
+    commit_in=CommitIn.LOOP,
+    sync=False,
+    checkpoint_rows=1 << 60,
+    carry_after_s=60,  # when told to
+    step_bytes=4096,
 )
 
 
@@ -58,21 +63,32 @@ def changes() -> Iterator[list[c.Change]]:
         ]
 
 
-async def fill(folder: Path, *, log: bool) -> None:
-    """Store it all; with a log, the second half of it is only there, as a kill leaves it."""
+class Left(enum.Enum):
+    """What a life leaves behind its second half in: a kill the last two, an end the first."""
+
+    DATABASE = "rtour.db"
+    LOG = "rtour.db-wal"
+    LEDGER = "rtour.db-ledger-0"
+
+
+async def fill(folder: Path, left: Left) -> None:
+    """Store it all."""
     live = folder.with_name(f"{folder.name}-live")
     storage = SqliteStorage(live, SETTINGS)
     for sequence, record in enumerate(changes(), 1):
         storage.write(record, sequence=sequence, at=sequence)
         if sequence % 9 == 0:
-            await v.committed(storage)
+            await (v.durable if left is Left.LEDGER else v.committed)(storage)
         if sequence == INVOCATIONS // 2:
+            await storage.carried()
             storage._writer._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    await v.committed(storage)
-    if log:
+    await v.durable(storage)
+    if left is Left.LOG:
+        await storage.carried()
+    if left is not Left.DATABASE:
         shutil.copytree(live, folder, ignore=shutil.ignore_patterns("*-shm"))
     storage.close()
-    if not log:
+    if left is Left.DATABASE:
         shutil.copytree(live, folder)
     shutil.rmtree(live)
 

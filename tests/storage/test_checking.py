@@ -36,7 +36,7 @@ LARGE = SqliteSettings(check_bytes_max=0)
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     path = tmp_path / "data"
-    asyncio.run(mauling.fill(path, log=False))
+    asyncio.run(mauling.fill(path, mauling.Left.DATABASE))
     return path
 
 
@@ -166,14 +166,15 @@ def test_indexes_that_others_add_are_theirs(folder: Path) -> None:
     storage.close()
 
 
-def test_an_emptied_file_beside_its_log_is_refused(tmp_path: Path) -> None:
-    """SQLite would delete the log, and the server would begin anew as if nothing had been."""
+@pytest.mark.parametrize("left", [mauling.Left.LOG, mauling.Left.LEDGER])
+def test_an_emptied_file_beside_its_log_is_refused(tmp_path: Path, left: mauling.Left) -> None:
+    """The server would begin anew as if nothing had been."""
     folder = tmp_path / "data"
-    asyncio.run(mauling.fill(folder, log=True))
+    asyncio.run(mauling.fill(folder, left))
     os.truncate(folder / "rtour.db", 0)
-    with pytest.raises(DamagedError, match="it is empty, and its log"):
+    with pytest.raises(DamagedError, match=r"it is empty, and its (log|ledger)"):
         SqliteStorage(folder)
-    assert (folder / "rtour.db-wal").stat().st_size > 0
+    assert (folder / left.value).stat().st_size > 0
 
 
 def test_much_damage_is_cut_short(folder: Path) -> None:
@@ -244,8 +245,6 @@ async def test_a_failing_checkpoint_is_told_by_the_next_commit(
 
     failed = sqlite3.OperationalError("disk I/O error")
     failed.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
-    folded = asyncio.Event()
-    loop = asyncio.get_running_loop()
 
     def fails(*_: object) -> BaseException:
         return failed
@@ -253,9 +252,8 @@ async def test_a_failing_checkpoint_is_told_by_the_next_commit(
     storage = SqliteStorage(tmp_path / "data", SqliteSettings(commit_in=where, checkpoint_rows=1))
     monkeypatch.setattr(writer, "_checkpoint", fails)
     await v.fill(storage, 1, 1)
-    # Behind the checkpoint in its thread: when this is done, so is that.
-    storage._writer._checkpointer.do(lambda: loop.call_soon_threadsafe(folded.set))
-    await folded.wait()
+    while storage._carrier.failure is None:
+        await asyncio.sleep(0)  # until the thread that copies has told
     with pytest.raises(WriteFailedError, match=r"disk I/O error.*See to the disk"):
         await v.fill(storage, 2, 2)
     monkeypatch.undo()

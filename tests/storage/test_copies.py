@@ -30,9 +30,9 @@ from . import values as v
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Data that a kill left, half of it in the log."""
+    """Data that a kill left, half of it in the ledger."""
     path = tmp_path / "data"
-    asyncio.run(mauling.fill(path, log=True))
+    asyncio.run(mauling.fill(path, mauling.Left.LEDGER))
     return path
 
 
@@ -41,7 +41,7 @@ def known(folder: Path) -> dict[str, object]:
 
 
 def test_a_backup_restored_elsewhere_is_the_same_data(folder: Path, tmp_path: Path) -> None:
-    """What is only in the log comes along; every answer is as before."""
+    """What is only in the ledger comes along; every answer is as before."""
     target = tmp_path / "backup.db"
     copies.backup(folder, target)
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
@@ -52,7 +52,8 @@ def test_a_backup_restored_elsewhere_is_the_same_data(folder: Path, tmp_path: Pa
 
 async def test_what_is_acknowledged_before_a_backup_is_in_it(tmp_path: Path) -> None:
     """Backups beside a writer that never pauses hold all that was committed when they began."""
-    storage = SqliteStorage(tmp_path / "data", SqliteSettings(sync=False, checkpoint_rows=200))
+    settings = SqliteSettings(sync=False, checkpoint_rows=200, volume_bytes=128 * 1024)
+    storage = SqliteStorage(tmp_path / "data", settings)
     number, begun, stop = 0, asyncio.Event(), asyncio.Event()
 
     async def write() -> None:
@@ -60,7 +61,7 @@ async def test_what_is_acknowledged_before_a_backup_is_in_it(tmp_path: Path) -> 
         while not stop.is_set():
             made = v.invocation(number + 1)
             storage.write([c.PutInvocation(made)], sequence=made.number, at=made.number)
-            await v.committed(storage)
+            await v.durable(storage)
             number = made.number
             begun.set()
             await asyncio.sleep(0)
@@ -101,18 +102,22 @@ def test_data_that_is_there_is_kept(folder: Path, tmp_path: Path) -> None:
     assert v.rows(kept, "SELECT count(*) FROM invocation") == [(5,)]
 
 
-def test_a_log_is_put_aside_with_its_database(folder: Path, tmp_path: Path) -> None:
-    """The log of other data would be taken for the backup's."""
+@pytest.mark.parametrize("left", [mauling.Left.LOG, mauling.Left.LEDGER])
+def test_a_log_is_put_aside_with_its_database(
+    left: mauling.Left, folder: Path, tmp_path: Path
+) -> None:
+    """The log or ledger of other data would be taken for the backup's."""
     backup = tmp_path / "backup.db"
     copies.backup(folder, backup)
     killed = tmp_path / "killed"
-    asyncio.run(mauling.fill(killed, log=True))
+    asyncio.run(mauling.fill(killed, left))
     (killed / "rtour.db").unlink()  # what a half-done clean-up leaves
     with pytest.raises(StorageError, match="has data already"):
         copies.restore(backup, killed)
     copies.restore(backup, killed, replace=True)
     assert known(killed) == known(folder)
-    assert (killed / "rtour.db.replaced-wal").stat().st_size > 0
+    kept = left.value.replace("rtour.db", "rtour.db.replaced")
+    assert (killed / kept).stat().st_size > 0
 
 
 def test_a_folder_in_use_is_not_restored_to(folder: Path, tmp_path: Path) -> None:
@@ -161,10 +166,10 @@ def test_a_damaged_backup_is_refused(folder: Path, tmp_path: Path) -> None:
 def test_damaged_data_makes_no_backup(folder: Path, tmp_path: Path) -> None:
     """A copy that is not sound does not get the name that was asked for."""
     connection = sqlite3.connect(folder / "rtour.db")
-    connection.execute("UPDATE lock SET holder = 'inv_99' WHERE key = 'k3'")
+    connection.execute("UPDATE invocation SET modified_at = 99 WHERE number = 3")
     connection.commit()
     connection.close()
-    with pytest.raises(DamagedError, match="the table lock"):
+    with pytest.raises(DamagedError, match="the table invocation"):
         copies.backup(folder, tmp_path / "backup.db")
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 

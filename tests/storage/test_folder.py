@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sqlite3
 import stat
@@ -149,19 +150,19 @@ async def test_a_page_of_garbage_is_called_damaged_by_whoever_reads_it(folder: P
 
 
 async def test_a_torn_last_commit_is_as_if_it_had_not_been(folder: Path) -> None:
-    """Half a transaction at the end of the log is dropped; those before it are whole."""
-    settings = SqliteSettings(checkpoint_rows=10**9, log_step_bytes=0)
-    storage = SqliteStorage(folder, settings)
+    """Half a commit at the end of the ledger is dropped; those before it are whole."""
+    storage = SqliteStorage(folder, SqliteSettings(carry_after_s=60))
+    ledger = folder / "rtour.db-ledger-0"
     await v.fill(storage, 1, 10)
-    log = folder / "rtour.db-wal"
-    whole = log.stat().st_size
-    await v.fill(storage, 11, 20)
+    whole = len(ledger.read_bytes().rstrip(b"\0"))
+    for number in range(11, 61):
+        storage.write([c.PutInvocation(v.invocation(number))], sequence=number, at=number)
+    await v.durable(storage)
     torn = folder.parent / "torn"
-    torn.mkdir()
-    (torn / "rtour.db").write_bytes(storage.path.read_bytes())
-    cut = (whole + log.stat().st_size) // 2
-    (torn / "rtour.db-wal").write_bytes(log.read_bytes()[:cut])
+    shutil.copytree(folder, torn)
     storage.close()
+    content = ledger.read_bytes().rstrip(b"\0")
+    (torn / ledger.name).write_bytes(content[: (whole + len(content)) // 2])
     restored, running = recovered(torn)
     assert restored.last_sequence == 10
     assert [invocation.number for invocation in running] == list(range(1, 11))

@@ -6,7 +6,9 @@ import asyncio
 import random
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
@@ -49,12 +51,20 @@ class InStep(RuleBasedStateMachine):
         where=st.sampled_from([CommitIn.LOOP, CommitIn.THREAD]),
         items=st.sampled_from([1, 3, 1000]),
         watched=st.booleans(),
+        large_bytes=st.sampled_from([4097, 8192, 1 << 20]),
     )
-    def open(self, where: CommitIn, items: int, watched: bool) -> None:
+    def open(self, where: CommitIn, items: int, watched: bool, large_bytes: int) -> None:
         self.loop = asyncio.new_event_loop()
         self.folder = Path(tempfile.mkdtemp(dir=MEMORY_DISK))
         self.settings = SqliteSettings(
-            commit_in=where, sync=False, cache_items=items, checkpoint_rows=20
+            commit_in=where,
+            sync=False,
+            cache_items=items,
+            checkpoint_rows=20,
+            large_bytes=large_bytes,
+            volume_bytes=8 * 4096,
+            step_bytes=4096,
+            carry_after_s=60,  # when told to
         )
         self.watched = watched
         self.sequence = 0
@@ -213,6 +223,17 @@ class InStep(RuleBasedStateMachine):
         self.model.commit(self.settled)
         self.sqlite.commit(self.settled)
 
+    def in_loop(self, call: Callable[..., Any], *args: object) -> Any:
+        async def called() -> Any:
+            return call(*args)
+
+        return self.loop.run_until_complete(called())
+
+    @precondition(lambda self: not self.committing)
+    @rule()
+    def carry_over(self) -> None:
+        self.loop.run_until_complete(self.sqlite.carried())
+
     @rule()
     def finish_commits(self) -> None:
         if self.committing:
@@ -225,10 +246,16 @@ class InStep(RuleBasedStateMachine):
         self.commit()
         self.finish_commits()
 
-    @rule()
-    def restart(self) -> None:
+    @rule(killed=st.booleans())
+    def restart(self, killed: bool) -> None:
         self.finish_commits()
+        if killed:
+            left = Path(tempfile.mkdtemp(dir=MEMORY_DISK))
+            shutil.copytree(self.folder, left, dirs_exist_ok=True)
+            self.folder, ended = left, self.folder
         self.sqlite.close()
+        if killed:
+            shutil.rmtree(ended)
         self.model = MemoryStorage(self.model.durable)
         self.sqlite = SqliteStorage(self.folder, self.settings)
         expected, found = self.model.recover(), self.sqlite.recover()
@@ -269,7 +296,7 @@ class InStep(RuleBasedStateMachine):
     def read_durable(self, limit: int, at: int) -> None:
         for after in (None, *self.model.timers_after(None, 2)):
             assert self.sqlite.timers_after(after, limit) == self.model.timers_after(after, limit)
-        assert self.sqlite.expired(at, limit) == self.model.expired(at, limit)
+        assert self.in_loop(self.sqlite.expired, at, limit) == self.model.expired(at, limit)
         for name in OBJECTS:
             for committed in (True, False):
                 whole = self.model.object_state(*name, committed=committed)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import sqlite3
 import subprocess
 import sys
@@ -66,6 +68,7 @@ async def test_done_is_called_after_commit_returned_and_in_order(
     assert storage.view.invocation("inv_2") is not None
     await finished.wait()
     assert log == ["returned", "first", "second"]
+    await storage.carried()
     assert v.rows(storage.path, "SELECT number FROM invocation") == [(1,), (2,)]
     storage.close()
 
@@ -104,15 +107,21 @@ async def test_no_more_state_is_read_than_is_asked_for(folder: Path, committed: 
 
 
 @pytest.mark.parametrize("where", [CommitIn.LOOP, CommitIn.THREAD])
-async def test_after_a_failed_commit_nothing_is_taken(folder: Path, where: CommitIn) -> None:
+async def test_after_a_failed_commit_nothing_is_taken(
+    folder: Path, where: CommitIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The failure is told to the committer and then to everyone; nothing is half stored."""
     storage = SqliteStorage(folder, SqliteSettings(commit_in=where))
     await v.fill(storage, 1, 1)
-    twin = v.invocation(2, id="inv_1")  # the id is taken, which only the file notices
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     storage.write([c.PutState("A", "b", b"c", b"d")], sequence=2, at=2)
-    storage.write([c.PutInvocation(v.replace(twin, number=3))], sequence=3, at=3)
-    with pytest.raises(sqlite3.IntegrityError):
-        await v.committed(storage)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        with pytest.raises(WriteFailedError, match="No space left on device"):
+            await v.committed(storage)
     with pytest.raises(WriteFailedError, match="restart the server"):
         storage.write([], sequence=4, at=4)
     with pytest.raises(WriteFailedError):
@@ -122,10 +131,26 @@ async def test_after_a_failed_commit_nothing_is_taken(folder: Path, where: Commi
     assert v.rows(folder / "rtour.db", "SELECT count(*) FROM state") == [(0,)]
 
 
+async def test_what_the_database_does_not_take_ends_the_next_commit(folder: Path) -> None:
+    """It is safe in the ledger, and told with the first commit after it."""
+    storage = SqliteStorage(folder)
+    await v.fill(storage, 1, 1)
+    twin = v.invocation(2, id="inv_1")  # the id is taken, which only the file notices
+    storage.write([c.PutInvocation(v.replace(twin, number=3))], sequence=3, at=3)
+    await v.committed(storage)
+    storage.write([c.PutState("A", "b", b"c", b"d")], sequence=4, at=4)
+    with pytest.raises(sqlite3.IntegrityError):
+        await v.committed(storage)
+    storage.close()
+    assert v.rows(folder / "rtour.db", "SELECT number FROM invocation") == [(1,)]
+
+
 async def test_an_update_of_a_row_that_is_not_there_fails(storage: SqliteStorage) -> None:
-    """A lost row is noticed by the commit that would change it."""
+    """A lost row is noticed when it would be changed, and the next commit tells."""
     await v.fill(storage, 1, 1)
     storage.write([c.PutInvocation(v.invocation(0, id="inv_9"))], sequence=2, at=2)
+    await v.committed(storage)
+    storage.write([c.PutState("A", "b", b"c", b"d")], sequence=3, at=3)
     with pytest.raises(AssertionError, match="row"):
         await v.committed(storage)
 
@@ -165,26 +190,31 @@ async def test_timers_on_their_way_out_are_not_given(storage: SqliteStorage) -> 
 
 
 @pytest.mark.parametrize("where", [CommitIn.LOOP, CommitIn.THREAD])
-async def test_timers_are_not_given_before_they_are_told(folder: Path, where: CommitIn) -> None:
-    """Between a commit and its news a timer is in the file, and would be known twice."""
-    storage = SqliteStorage(folder, SqliteSettings(commit_in=where))
+@pytest.mark.parametrize("large_bytes", [1, 1 << 20])
+async def test_timers_are_given_once_they_are_told(
+    folder: Path, where: CommitIn, large_bytes: int
+) -> None:
+    """Not before, or they would be known twice; and from then on, wherever they are stored."""
+    storage = SqliteStorage(folder, SqliteSettings(commit_in=where, large_bytes=large_bytes))
     storage.write([c.PutInvocation(v.invocation(1))], sequence=1, at=1)
-    storage.write([c.PutTimer(v.timer(5))], sequence=2, at=2)
+    storage.write([c.PutTimer(v.timer(5)), c.PutTimer(v.timer(7))], sequence=2, at=2)
     told = asyncio.Event()
     storage.commit(lambda _: told.set())
-    while not v.rows(storage.path, "SELECT at FROM timer"):
-        pass  # the loop must not turn, or it hears the news
     assert storage.timers_after(None, 3) == []
     await told.wait()
-    assert storage.timers_after(None, 3) == [v.timer(5)]
+    assert storage.timers_after(None, 3) == [v.timer(5), v.timer(7)]
+    assert storage.timers_after(v.timer(5), 3) == [v.timer(7)]
+    await storage.carried()
+    assert storage.timers_after(None, 3) == [v.timer(5), v.timer(7)]
+    storage.write([c.PutTimer(v.timer(6))], sequence=3, at=3)
+    await v.committed(storage)
+    assert [timer.at for timer in storage.timers_after(None, 2)] == [5, 6]
     storage.close()
 
 
 async def test_the_log_starts_over_while_writing_goes_on(folder: Path) -> None:
     """Checkpoints keep up with a writer that never pauses: the log's file stops growing."""
-    storage = SqliteStorage(
-        folder, SqliteSettings(sync=False, checkpoint_rows=100, log_step_bytes=0)
-    )
+    storage = SqliteStorage(folder, SqliteSettings(sync=False, checkpoint_rows=100))
     log = Path(f"{storage.path}-wal")
     number, size = 0, -1
     async with asyncio.timeout(30):
@@ -267,20 +297,3 @@ async def test_ephemeral_storage_leaves_nothing_behind() -> None:
     assert storage.view.invocation("inv_3") is not None
     storage.close()
     assert not folder.exists()
-
-
-async def test_a_journal_read_between_commit_and_its_news_has_each_entry_once(folder: Path) -> None:
-    """The file already has what the batch still holds; only one of them counts."""
-    settings = SqliteSettings(commit_in=CommitIn.LOOP, cache_items=0)
-    storage = SqliteStorage(folder, settings)
-    made = v.invocation(1, journal_length=1)
-    storage.write([c.PutInvocation(made), *v.journal(made, v.entry(0))], sequence=1, at=1)
-    await v.committed(storage)
-    storage.write(v.journal(made, v.entry(1)), sequence=2, at=2)
-    durable: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
-    storage.commit(durable.set_result)
-    assert v.rows(storage.path, "SELECT count(*) FROM journal") == [(2,)]
-    assert storage.view.entries(made) == [v.entry(0), v.entry(1)]
-    assert await durable is None
-    assert storage.view.entries(made) == [v.entry(0), v.entry(1)]
-    storage.close()

@@ -34,6 +34,7 @@ from rtour.engine.model import (
 )
 from rtour.protocol.messages import Combinator, Failure, Future, Value
 from rtour.storage import Storage
+from rtour.storage.sqlite import SqliteStorage
 
 replace = msgspec.structs.replace
 
@@ -142,7 +143,7 @@ def journal(invocation: Invocation, *entries: Entry) -> list[c.Change]:
     return [c.AppendEntry(invocation.id, invocation.number, entry) for entry in entries]
 
 
-async def committed(storage: Storage) -> None:
+async def durable(storage: Storage) -> None:
     """Commit what is open and wait until it is durable."""
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -154,6 +155,13 @@ async def committed(storage: Storage) -> None:
 
     storage.commit(settle)
     await done
+
+
+async def committed(storage: Storage) -> None:
+    """The same, and wait until the database has it, too, where there is one."""
+    await durable(storage)
+    if isinstance(storage, SqliteStorage):
+        await storage.carried()
 
 
 def rows(path: Path, sql: str) -> list[tuple[object, ...]]:

@@ -7,12 +7,13 @@
    TORTURE_FAULT=full:N          from the Nth write on there is no space
    TORTURE_FAULT=bad:N           the Nth write and all later ones fail
    TORTURE_FAULT=slow:MS         every sync takes so much longer
-   TORTURE_FILE=…                how the file's name ends; the write-ahead log's if not given
+   TORTURE_FILE=…                a pattern for the file's path; the ledger's if not given
    TORTURE_FROM=…                a file; nothing happens and nothing is counted before it is there */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,15 +24,15 @@
 static long syncs, writes;
 
 static int is_harmed(int fd) {
-    const char *from = getenv("TORTURE_FROM"), *suffix = getenv("TORTURE_FILE");
+    const char *from = getenv("TORTURE_FROM"), *pattern = getenv("TORTURE_FILE");
     if (from && access(from, F_OK) != 0) return 0;
-    if (!suffix) suffix = "-wal";
+    if (!pattern) pattern = "*-ledger-?";
     char link[64], path[4096];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t length = readlink(link, path, sizeof path - 1), wanted = (ssize_t)strlen(suffix);
-    if (length < wanted) return 0;
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length < 0) return 0;
     path[length] = 0;
-    return strcmp(path + length - wanted, suffix) == 0;
+    return fnmatch(pattern, path, 0) == 0;
 }
 
 /* The number after the colon if the fault is of this kind, else 0. */
@@ -60,15 +61,18 @@ static int synced(int fd, const char *name) {
 int fsync(int fd) { return synced(fd, "fsync"); }
 int fdatasync(int fd) { return synced(fd, "fdatasync"); }
 
+/* Whether this write is to fail; errno says how. */
+static int fails(int fd) {
+    if (!(asked("full") || asked("bad")) || !is_harmed(fd)) return 0;
+    long now = __atomic_add_fetch(&writes, 1, __ATOMIC_SEQ_CST);
+    errno = asked("full") ? ENOSPC : EIO;
+    return now >= (asked("full") ? asked("full") : asked("bad"));
+}
+
 static ssize_t written(int fd, const void *data, size_t size, off_t at, const char *name) {
     ssize_t (*real)(int, const void *, size_t, off_t) =
         (ssize_t(*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, name);
-    if ((asked("full") || asked("bad")) && is_harmed(fd)) {
-        long now = __atomic_add_fetch(&writes, 1, __ATOMIC_SEQ_CST);
-        if (asked("full") && now >= asked("full")) { errno = ENOSPC; return -1; }
-        if (asked("bad") && now >= asked("bad")) { errno = EIO; return -1; }
-    }
-    return real(fd, data, size, at);
+    return fails(fd) ? -1 : real(fd, data, size, at);
 }
 
 ssize_t pwrite(int fd, const void *data, size_t size, off_t at) {
@@ -76,4 +80,9 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t at) {
 }
 ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at) {
     return written(fd, data, size, at, "pwrite64");
+}
+ssize_t write(int fd, const void *data, size_t size) {
+    ssize_t (*real)(int, const void *, size_t) =
+        (ssize_t(*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write");
+    return fails(fd) ? -1 : real(fd, data, size);
 }

@@ -149,6 +149,9 @@ class Victim:
         return [line for line in lines if any(word in line for word in _COMPLAINTS)]
 
 
+LEDGER = "*-ledger-?"
+
+
 class DiskFaults:
     """`fault.c`, preloaded: faults that begin when they are told to."""
 
@@ -156,8 +159,8 @@ class DiskFaults:
         self._library = library
         self._trigger = folder / "begin"
 
-    def env(self, fault: str, *, file: str = "-wal", now: bool = True) -> dict[str, str]:
-        """What a server is started with; `file` is how the name of the harmed file ends."""
+    def env(self, fault: str, *, file: str = LEDGER, now: bool = True) -> dict[str, str]:
+        """What a server is started with; `file` is a pattern for the path of the harmed file."""
         self._trigger.unlink(missing_ok=True)
         env = {"LD_PRELOAD": str(self._library), "TORTURE_FAULT": fault, "TORTURE_FILE": file}
         return env if now else env | {"TORTURE_FROM": str(self._trigger)}

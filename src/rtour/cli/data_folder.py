@@ -37,8 +37,7 @@ def look(session: Session) -> list[Finding]:
     owner = _running(folder / "lock")
     if owner is not None:
         return [*found, Finding("ok", WHAT, f"{folder}, in use by process {owner}")]
-    log = Path(f"{database}-wal")
-    if log.is_file() and log.stat().st_size:
+    if _was_killed(database):
         finding = f"{folder}, its last server was killed: nothing is lost, the next one goes on"
         return [*found, Finding("ok", WHAT, finding)]
     return [*found, _inside(folder, database)]
@@ -77,6 +76,15 @@ def _running(lock: Path) -> int | None:
     except (OSError, ValueError):
         return None
     return owner
+
+
+def _was_killed(database: Path) -> bool:
+    """A server that ends in peace leaves nothing beside the database that is of use."""
+    from rtour.storage.ledger import reading  # noqa: PLC0415
+
+    log = Path(f"{database}-wal")
+    with reading.opened(database) as ledger:
+        return ledger.last > 0 or (log.is_file() and log.stat().st_size > 0)
 
 
 def _inside(folder: Path, file: Path) -> Finding:

@@ -157,6 +157,7 @@ class Server:
             clock,
             QueryLimits(settings.query_timeout_ms, settings.query_rows_max),
             Pace(lambda: self.processor.proposed),
+            self.storage.carried,
         )
         self.state_size = StateSize(self.queries, self._tasks)
         self.timers = Timers(self.storage.timers_after, propose, clock)

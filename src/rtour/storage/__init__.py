@@ -71,5 +71,8 @@ class Storage(Protocol):
     def expired(self, at: int, limit: int) -> list[tuple[str, bool]]:
         """Completed invocations past retention: (id, True) all of it, (id, False) the journal."""
 
+    async def carried(self) -> None:
+        """Wait until what is durable by now is in the file, for whoever reads that."""
+
     def close(self) -> None:
         """Finish the commit under way and let go of the file."""

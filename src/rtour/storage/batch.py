@@ -1,4 +1,4 @@
-"""What is written but not yet durable: at once the overlay that reads see and the rows to store.
+"""What the database has not yet: at once the overlay that reads see and the rows to store.
 
 Changes of one key melt into the last of them, so an invocation that moves five times within a
 batch is one row. Whatever a record of this batch has numbered (an invocation, its journal and

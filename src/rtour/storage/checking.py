@@ -27,11 +27,13 @@ from rtour.storage.failures import (
     READ_ERRORS,
     DamagedError,
     ForeignFileError,
+    RowDamagedError,
     StorageError,
     explained,
     row_damage,
 )
-from rtour.storage.logs import Unread, unread
+from rtour.storage.ledger import reading
+from rtour.storage.reader import Reader
 from rtour.storage.schema import NEWEST, found_version, schema_sum
 from rtour.storage.sums import SUMS, Sum
 
@@ -104,14 +106,21 @@ def check(path: Path, *, still: bool = False) -> list[str]:
             raise explained(path, error) from error
         if version == 0:
             raise ForeignFileError(path)
-        log = [] if still else list(log_problems(path))
-        return log + problems(connection, path, version)
+        lost = [] if still else list(ledger_problems(connection, path))
+        return lost + problems(connection, path, version)
 
 
-def log_problems(path: Path) -> Iterator[str]:
-    """Commits in the log of an open database that cannot be read any more."""
-    if unread(path) is Unread.COMMITS:
-        yield f"its log {path.name}-wal is damaged, what was committed behind that is lost"
+def ledger_problems(connection: sqlite3.Connection, path: Path) -> Iterator[str]:
+    """Commits that neither the database nor its ledger has, though there are later ones."""
+    ledger = reading.copied(path)
+    if not ledger.last:
+        return
+    with contextlib.suppress(RowDamagedError):  # a check of the rows finds that, too
+        place, _ = Reader(connection, path).place()
+        try:
+            ledger.behind(place)
+        except reading.MissingError as error:
+            yield str(error)
 
 
 def main() -> int:

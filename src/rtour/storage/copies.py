@@ -10,11 +10,10 @@ import contextlib
 import os
 import shutil
 import sqlite3
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from rtour.storage.checking import check, log_problems, read_only
+from rtour.storage.checking import check, ledger_problems, read_only
 from rtour.storage.failures import (
     CopyRoomError,
     DamagedError,
@@ -22,7 +21,9 @@ from rtour.storage.failures import (
     UpgradeRoomError,
     explained,
 )
-from rtour.storage.folder import DATABASE, Folder
+from rtour.storage.folder import DATABASE, Folder, sync_folder
+from rtour.storage.ledger import pages, reading
+from rtour.storage.replaying import replay
 
 _LOG_ENDS = ("-wal", "-shm")
 # For an upgrade: the copy, the log that holds every page once, and growth.
@@ -38,12 +39,13 @@ def backup(folder: Path, target: Path) -> None:
     database = folder / DATABASE
     if not database.is_file() or not database.stat().st_size:
         raise StorageError(f"There is no data in {folder}: it has no {DATABASE} that holds any.")
+    # The ledger first: what it has no more by the time of the copy is in the database then.
+    ledger = reading.copied(database)
     with contextlib.closing(read_only(database)) as connection:
-        connection.execute("SELECT 1 FROM sqlite_schema").fetchall()  # reads the log
-        damage = "; ".join(log_problems(database))
+        damage = "; ".join(ledger_problems(connection, database))
         if damage:
             raise DamagedError(database, damage)
-        copy(connection, database, target)
+        copy(connection, database, target, ledger)
 
 
 def restore(source: Path, folder: Path, *, replace: bool = False) -> Path | None:
@@ -65,10 +67,10 @@ def restore(source: Path, folder: Path, *, replace: bool = False) -> Path | None
         with contextlib.closing(read_only(source, still=True)) as connection:
             copy(connection, source, fresh)
         aside = _put_aside(locked.database) if present(folder) else None
-        for end in _LOG_ENDS:  # a log of other data would be taken for the backup's
-            _beside(locked.database, end).unlink(missing_ok=True)
+        for beside in _kept_beside(locked.database):  # other data's, and taken for the backup's
+            beside.unlink(missing_ok=True)
         fresh.replace(locked.database)
-        _sync_folder(folder)
+        sync_folder(folder)
         return aside
     finally:
         locked.release()
@@ -76,8 +78,18 @@ def restore(source: Path, folder: Path, *, replace: bool = False) -> Path | None
 
 def present(folder: Path) -> bool:
     """Whether a folder has data, be it only in a log."""
-    parts = [_beside(folder / DATABASE, end) for end in ("", "-wal")]
+    database = folder / DATABASE
+    parts = (database, _beside(database, "-wal"), *pages.volumes(database))
     return any(part.is_file() and part.stat().st_size for part in parts)
+
+
+def _parts(database: Path) -> list[Path]:
+    return [*_kept_beside(database), database]
+
+
+def _kept_beside(database: Path) -> list[Path]:
+    """What belongs to a database, in the order in which it may be renamed or removed."""
+    return [*(_beside(database, end) for end in _LOG_ENDS), *pages.volumes(database)]
 
 
 def copy_before_upgrade(connection: sqlite3.Connection, path: Path, version: int) -> Path:
@@ -92,13 +104,24 @@ def copy_before_upgrade(connection: sqlite3.Connection, path: Path, version: int
     kept = path.with_name(f"{DATABASE}.v{version}")
     with _written_whole(kept) as partial:
         _copy_pages(connection, path, partial)
+        for volume, copied in zip(pages.volumes(path), pages.volumes(kept), strict=True):
+            if volume.exists():
+                shutil.copyfile(volume, copied)
     return kept
 
 
-def copy(connection: sqlite3.Connection, path: Path, target: Path) -> None:
-    """A checked copy of what a connection sees."""
+def copy(
+    connection: sqlite3.Connection,
+    path: Path,
+    target: Path,
+    ledger: reading.Contents | None = None,
+) -> None:
+    """A checked copy of what a connection sees, and of what is only in the ledger so far."""
     with _written_whole(target) as partial:
         _copy_pages(connection, path, partial)
+        if ledger is not None:
+            with contextlib.closing(sqlite3.connect(partial, isolation_level=None)) as copied:
+                replay(copied, path, ledger)
         damage = check(partial, still=True)
         if damage:
             raise DamagedError(path, "; ".join(damage))
@@ -127,7 +150,7 @@ def _written_whole(target: Path) -> Iterator[Path]:
         yield partial
         _sync(partial)
         partial.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         raise CopyRoomError(target, error) from error
     finally:
@@ -139,10 +162,9 @@ def _put_aside(database: Path) -> Path:
     """Give a database and its log another name, under which they still belong together."""
     names = (database.with_name(f"{DATABASE}.replaced{n or ''}") for n in range(1 << 20))
     aside = next(name for name in names if not name.exists())
-    for end in (*_LOG_ENDS, ""):
-        part = _beside(database, end)
+    for part, renamed in zip(_parts(database), _parts(aside), strict=True):
         if part.exists():
-            part.replace(_beside(aside, end))
+            part.replace(renamed)
     return aside
 
 
@@ -156,9 +178,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make names durable; Windows has no way to, and needs none."""
-    if sys.platform != "win32":
-        _sync(folder)

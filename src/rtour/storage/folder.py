@@ -28,6 +28,17 @@ log = logging.getLogger("rtour.storage")
 DATABASE = "rtour.db"
 
 
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable; Windows has no way to, and needs none."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class Folder:
     """An existing data folder that is ours until `release`.
 
@@ -69,6 +80,10 @@ class Folder:
                 )
         except OSError as error:
             raise FolderError(self.path, error) from error
+
+    def sync(self) -> None:
+        """Make the names in it durable."""
+        sync_folder(self.path)
 
     def release(self) -> None:
         os.close(self._descriptor)

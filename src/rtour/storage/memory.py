@@ -290,6 +290,9 @@ class MemoryStorage:
                 due.append((first, invocation.number, invocation.id, whole <= at))
         return [(id_, whole) for _, _, id_, whole in sorted(due)[:limit]]
 
+    async def carried(self) -> None:
+        """There is no file."""
+
     def close(self) -> None:
         """Nothing to let go of."""
 

@@ -1,4 +1,4 @@
-"""Opening the data file for a server: look before touching, check, upgrade, fold the log in.
+"""Opening the data file for a server: look before touching, check, upgrade, bring it up to date.
 
 Whatever is wrong is refused before anything is changed, and says what to do.
 """
@@ -13,7 +13,8 @@ from pathlib import Path
 from rtour.storage import checking, schema
 from rtour.storage.copies import copy_before_upgrade
 from rtour.storage.failures import READ_ERRORS, DamagedError, explained
-from rtour.storage.logs import Unread, unread
+from rtour.storage.ledger import reading
+from rtour.storage.replaying import replay
 from rtour.storage.settings import SqliteSettings
 from rtour.storage.writer import fold_in
 
@@ -36,6 +37,7 @@ def open_database(path: Path, settings: SqliteSettings) -> tuple[sqlite3.Connect
             _upgrade(connection, path, version)
         elif version == 0:
             schema.migrate(connection, version)
+        _bring_up_to_date(connection, path)
         fold_in(connection)
     except READ_ERRORS as error:
         connection.close()
@@ -56,7 +58,8 @@ def connect(path: Path, settings: SqliteSettings, cache_kib: int) -> sqlite3.Con
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL").fetchall()
     for pragma in (
         "journal_mode = WAL",
-        f"synchronous = {'FULL' if settings.sync else 'OFF'}",
+        # Of what is not synced the ledger has a synced copy.
+        f"synchronous = {'NORMAL' if settings.sync else 'OFF'}",
         f"cache_size = -{cache_kib}",
         f"journal_size_limit = {_LOG_BYTES}",
         "wal_autocheckpoint = 0",  # the writer's business
@@ -74,11 +77,9 @@ def _look(path: Path) -> int:
         return 0
     with contextlib.closing(checking.read_only(path)) as connection:
         try:
-            version = schema.found_version(connection, path)
+            return schema.found_version(connection, path)
         except READ_ERRORS as error:
             raise explained(path, error) from error
-        _look_at_log(path)
-    return version
 
 
 def _refuse_log_alone(path: Path) -> None:
@@ -86,21 +87,22 @@ def _refuse_log_alone(path: Path) -> None:
     beside = path.with_name(f"{path.name}-wal")
     if beside.exists() and beside.stat().st_size:
         raise DamagedError(path, f"it is empty, and its log {beside.name} is not")
+    with reading.opened(path) as ledger:
+        if ledger.last:
+            raise DamagedError(path, "it is empty, and its ledger is not")
 
 
-def _look_at_log(path: Path) -> None:
-    match unread(path):
-        case Unread.COMMITS:
-            raise DamagedError(path, "; ".join(checking.log_problems(path)))
-        case Unread.UNFINISHED:
+def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
+    """Store what the last life had only in its ledger."""
+    with reading.opened(path) as ledger:
+        replay(connection, path, ledger)
+        if ledger.is_unfinished:
             log.warning(
-                "The last commit in the log of %s is not whole and is left out, as is right after "
-                "a kill or a power cut: nobody was told of it. If there was neither, the disk has "
-                "damaged it",
+                "The last commit in the ledger of %s is not whole and is left out, as is right "
+                "after a kill or a power cut: nobody was told of it. If there was neither, the "
+                "disk has damaged it",
                 path,
             )
-        case Unread.NOTHING:
-            pass
 
 
 def _check(

@@ -188,7 +188,11 @@ def m002_sums(connection: sqlite3.Connection) -> None:
         )
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_first_tables, m002_sums)
+def m003_ledger(connection: sqlite3.Connection) -> None:
+    """The newest commits may be in the ledger alone, of which earlier rtours do not know."""
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_first_tables, m002_sums, m003_ledger)
 """In order, for ever: a released migration is never edited, only followed by another."""
 
 NEWEST = len(MIGRATIONS)

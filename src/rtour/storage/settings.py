@@ -32,10 +32,20 @@ class SqliteSettings(Struct):
     """SQLite's own cache of the writer; a reader has a quarter of it."""
     checkpoint_rows: int = 8_000
     """Written rows after which the write-ahead log is folded into the database file."""
-    log_step_bytes: int = 256 * 1024
-    """The log is lengthened ahead of its commits by so much, or more if it is long; 0 for never."""
-    log_enough_bytes: int = 16 * 1024 * 1024
-    """A log of this length is folded in, however few rows it holds."""
+    carry_after_s: float = 0.05
+    """How long commits wait in the ledger before the database gets them, all at once."""
+    carry_bytes: int = 256 * 1024
+    """So much of them does not wait."""
+    late_bytes: int = 32 * 1024 * 1024
+    """With so much of them, commits wait until the database has caught up."""
+    large_bytes: int = 1024 * 1024
+    """A commit with so much in it goes past the ledger, which would only write it once more."""
+    volume_bytes: int = 16 * 1024 * 1024
+    """The ledger goes on in its other volume when one is so long."""
+    step_bytes: int = 256 * 1024
+    """A volume is lengthened ahead of its commits by so much."""
+    checkpoint_bytes: int = 16 * 1024 * 1024
+    """Bytes carried over after which the log is folded in, however few rows they are."""
     check_bytes_max: int = 1 << 20
     """A file up to this size is checked, all of it, before it is used; 3 ms and 4 ms per 100 kB."""
     spare_pages: int = 2_048

@@ -1,18 +1,21 @@
-"""The engine's reads: not yet durable batches over a cache over the file.
+"""The engine's reads: batches that the file has not yet, over a cache over the file.
 
-The batches hold all that the file may lack, so what the file says about a key they do not mention
-is true whether the commit under way has reached it or not. Memory is bounded by the batches and
-the cache, whatever is stored.
+The newest batch is open, the next one may be in a commit, the last one is durable in the ledger and
+waits to be carried over. Together they hold all that the file may lack, so what the file says about
+a key they do not mention is true. Memory is bounded by the batches and the cache, whatever is
+stored.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from rtour.engine.changes import AppendEntry, Change, PutState
 from rtour.engine.model import DocumentKind, Entry, InboxItem, Invocation, Promise, Status, Timer
 from rtour.storage.batch import UNSET, Batch, Object, ObjectChanges
 from rtour.storage.cache import MISSING, Cache
+from rtour.storage.ledger.pages import Written
 from rtour.storage.reader import Reader
 
 
@@ -24,21 +27,59 @@ class WorkingSet:
         self._cache = cache
         self.open = Batch(sequence)
         self.flight: Batch | None = None
-        self._layers: tuple[Batch, ...] = (self.open,)  # newest first
+        self.ledgered = Batch(sequence)
+        self._layers: tuple[Batch, ...] = (self.open, self.ledgered)  # newest first
+        self._written: list[Written] = []
+        self._bulk = 0  # bytes in what was written that may be many
+        self._sealed: list[Written] = []
 
-    def seal(self) -> Batch:
-        """Close the open batch, to be committed, and open the next."""
+    def write(self, changes: Iterable[Change], sequence: int, at: int) -> None:
+        """Take the changes of the next record."""
+        written = list(changes)
+        self.open.add(written, sequence, at)
+        self._written.append((sequence, at, written))
+        for change in written:
+            if type(change) is AppendEntry:
+                self._bulk += len(change.entry.raw)
+            elif type(change) is PutState:
+                self._bulk += len(change.value)
+
+    def seal(self) -> tuple[list[Written], int]:
+        """Close the open batch, to be committed, and open the next.
+
+        Returns its records, and how many bytes at least they are. None, if they cancel each other
+        out, and then there is no commit.
+        """
         assert self.flight is None, "one commit at a time"
-        self.flight, self.open = self.open, Batch(self.open.sequence)
-        self._layers = (self.open, self.flight)
-        return self.flight
+        sealed, self._written = self._written, []
+        bulk, self._bulk = self._bulk, 0
+        if self.open.is_empty:
+            self._open_next(self.open.base)
+            return [], 0
+        self._sealed = sealed
+        self.flight = self.open
+        self._open_next(self.flight.sequence)
+        self._layers = (self.open, self.flight, self.ledgered)
+        return sealed, bulk
+
+    def _open_next(self, base: int) -> None:
+        sequence, self.open = self.open.sequence, Batch(base)
+        self.open.sequence = sequence
+        self._layers = (self.open, self.ledgered)
 
     def settle(self) -> None:
-        """The sealed batch is durable: what may be read again goes to the cache."""
-        assert self.flight is not None
-        _remember(self._cache, self.flight)
+        """The sealed batch is durable."""
+        sealed, self._sealed = self._sealed, []
+        for sequence, at, changes in sealed:
+            self.ledgered.add(changes, sequence, at)
         self.flight = None
-        self._layers = (self.open,)
+        self._layers = (self.open, self.ledgered)
+
+    def carried(self) -> None:
+        """The durable batch is in the file: what may be read again goes to the cache."""
+        _remember(self._cache, self.ledgered)
+        self.ledgered = Batch(self.ledgered.sequence)
+        self._layers = (*self._layers[:-1], self.ledgered)
 
     def invocation(self, id: str) -> Invocation | None:  # noqa: A002
         for batch in self._layers:
@@ -75,10 +116,10 @@ class WorkingSet:
     def _stored_entries(
         self, invocation: Invocation, first: int, border: int | None
     ) -> list[Entry]:
-        """Durable entries from `first` on; those from `border` on are known to be in a batch."""
+        """Entries in the file from `first` on; those from `border` on are in a batch."""
         number = invocation.number
         if number > self._layers[-1].base:
-            return []  # made by a record that is not durable
+            return []  # made by a record that is not in the file
         cached = self._cache.get(number)
         if cached is not MISSING:
             return cached[first:border]  # type: ignore[no-any-return]
@@ -145,7 +186,18 @@ class WorkingSet:
 
     def all_state(self, service: str, key: str, bytes_max: int | None = None) -> dict[bytes, bytes]:
         """All of it; or, where that is more than `bytes_max`, perhaps only more than that."""
-        pending = self._changes((service, key))
+        return self._state_over(self._changes((service, key)), service, key, bytes_max)
+
+    def durable_state(
+        self, service: str, key: str, bytes_max: int | None = None
+    ) -> dict[bytes, bytes]:
+        """The same without what is not durable."""
+        changes = self.ledgered.objects.get((service, key))
+        return self._state_over([changes] if changes else [], service, key, bytes_max)
+
+    def _state_over(
+        self, pending: list[ObjectChanges], service: str, key: str, bytes_max: int | None
+    ) -> dict[bytes, bytes]:
         if not pending and bytes_max is not None:
             cached = self._cache.get((service, key, "state"))
             if cached is not MISSING:
@@ -193,23 +245,42 @@ class WorkingSet:
         return self._reader.document(kind, id)
 
     def timers_after(self, after: Timer | None, limit: int) -> list[Timer]:
-        """Stored timers, without those whose deletion is on its way.
+        """Durable timers, without those whose deletion is on its way.
 
         Nor those whose storing is: whoever set them is told of each when its commit is over, and
         would otherwise know it twice.
         """
-        timers: list[Timer] = []
-        while len(timers) < limit:
-            wanted = limit - len(timers)
-            stored = self._reader.timers_after(after, wanted)
-            timers += [timer for timer in stored if not self._is_changing(timer)]
+        new = [timer for timer, kept in self.ledgered.timers.items() if kept]
+        timers = [timer for timer in new if after is None or timer > after]
+        timers = [timer for timer in timers if not self._is_changing(timer)]
+        reached, found = after, 0
+        while found < limit:
+            wanted = limit - found
+            stored = self._reader.timers_after(reached, wanted)
+            staying = [timer for timer in stored if not self._is_changed(timer)]
+            timers += staying
+            found += len(staying)
             if len(stored) < wanted:
                 break
-            after = stored[-1]
-        return timers
+            reached = stored[-1]
+        return sorted(timers)[:limit]
 
     def _is_changing(self, timer: Timer) -> bool:
+        return any(timer in batch.timers for batch in self._layers[:-1])
+
+    def _is_changed(self, timer: Timer) -> bool:
         return any(timer in batch.timers for batch in self._layers)
+
+    def numbered(self, number: int) -> Invocation | None:
+        """The durable invocation with this number."""
+        if number > self.ledgered.base:
+            found = (one for one in self.ledgered.invocations.values() if one)
+            return next((one for one in found if one.number == number), None)
+        stored = self._reader.numbered(number)
+        if stored is None or stored.id not in self.ledgered.invocations:
+            return stored
+        now = self.ledgered.invocations[stored.id]
+        return now if now is not None and now.number == number else None
 
     def _changes(self, name: Object) -> list[ObjectChanges]:
         """What the batches do to the object, newest first."""

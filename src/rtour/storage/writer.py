@@ -1,8 +1,7 @@
-"""Commits: one transaction per batch, in the event loop or in a thread of its own.
+"""Changes go into the database: one transaction for many commits, which the ledger has already.
 
-The write-ahead log is folded back into the database beside the commits, not by one of them: a
-second thread with its own connection copies what it can while the writer goes on. Then the writer
-itself copies the little that came meanwhile, for only a log that is copied to its end starts over.
+Nobody waits for it, so it is not synced; a commit that is too large for the ledger comes here at
+once, and is. The write-ahead log is folded back into the database when it is long, and starts over.
 
 Pages that were freed are used again. When they are many the writer cuts some off the file's end
 before it copies, so that a file that was large once does not stay so.
@@ -10,154 +9,87 @@ before it copies, so that a file that was large once does not stay so.
 
 from __future__ import annotations
 
+import os
 import sqlite3
-import threading
-import time
-from collections.abc import Callable
-from queue import SimpleQueue
+from pathlib import Path
 
-from rtour.storage.batch import Batch
-from rtour.storage.log_room import LogRoom
-from rtour.storage.plan import UPDATE_INVOCATION, Step, plan
-from rtour.storage.settings import CommitIn, SqliteSettings
+from rtour.storage.ledger.writing import datasync
+from rtour.storage.plan import UPDATE_INVOCATION, Step
+from rtour.storage.settings import SqliteSettings
 
-Job = Callable[[], None]
-
-# A commit's share in the running mean of commit times.
-_SHARE = 0.05
-# The disk may have recovered: one commit in so many is tried in the loop again.
-_RETRY_LOOP = 500
 # What is cut off with one checkpoint: more than its rows can have freed, and soon done.
 _PAGES_AT_A_TIME = 512
 
 
-class Worker:
-    """A thread that does one job after another."""
-
-    def __init__(self, name: str) -> None:
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
-
-    def do(self, job: Job) -> None:
-        self._jobs.put(job)
-
-    def stop(self) -> None:
-        """Finish what was asked for."""
-        self._jobs.put(None)
-        self._thread.join()
-
-
 class Writer:
-    """Makes batches durable, one at a time."""
+    """Has the connection that writes, and the log that it fills.
 
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        checkpoints: sqlite3.Connection,
-        settings: SqliteSettings,
-        room: LogRoom | None = None,
-    ) -> None:
+    Used by one thread at a time. Each method returns its failure, if it has one.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, log: Path, settings: SqliteSettings) -> None:
         self._connection = connection
-        self._room = room
         self._cursor = connection.cursor()
-        self._checkpoints = checkpoints
+        self._log = os.open(log, os.O_RDWR)
         self._settings = settings
-        self._committer = Worker("rtour-commit")
-        self._checkpointer = Worker("rtour-checkpoint")
         self._rows = 0
-        self._checkpointing = False
-        self._finish_checkpoint = False
-        self._failure: BaseException | None = None  # of a checkpoint; the next commit tells
-        self._busy = False
-        self._mean_ms = 0.0
-        self._until_retry = _RETRY_LOOP
+        self._bytes = 0
 
-    def commits_in_loop(self) -> bool:
-        """Is the next batch better committed right here?"""
-        where = self._settings.commit_in
-        if where is CommitIn.THREAD or self._busy or self._finish_checkpoint:
-            return False
-        if where is CommitIn.LOOP or self._mean_ms <= self._settings.slow_commit_ms:
-            return True
-        self._until_retry -= 1
-        if self._until_retry > 0:
-            return False
-        self._until_retry = _RETRY_LOOP
-        self._mean_ms = self._settings.slow_commit_ms
-        return True
-
-    def commit(self, batch: Batch) -> BaseException | None:
-        """Make the batch durable before returning."""
-        return self._transact(plan(batch))
-
-    def commit_in_thread(self, batch: Batch, done: Callable[[BaseException | None], None]) -> None:
-        """Make the batch durable and call `done` in the thread."""
-        self._busy = True
-        steps = plan(batch)
-        self._committer.do(lambda: self._in_thread(steps, done))
-
-    def _in_thread(self, steps: list[Step], done: Callable[[BaseException | None], None]) -> None:
-        finish, self._finish_checkpoint = self._finish_checkpoint, False
-        error = self._transact(steps)
-        if finish and error is None:
-            done(None)
-            self._note(_give_back(self._connection, self._settings.spare_pages))
-            self._note(_checkpoint(self._connection))
-            self._busy = False
-        else:
-            self._busy = False
-            done(error)
-
-    def _transact(self, steps: list[Step]) -> BaseException | None:
-        if self._failure is not None:
-            return self._failure
-        cursor = self._cursor
+    def store(self, steps: list[Step], size: int, *, sync: bool = False) -> BaseException | None:
+        """Carry out all steps or none. `size` is about how many bytes they write."""
+        sync = sync and self._settings.sync
         try:
-            is_long = self._room is not None and self._room.ensure()
-            cursor.execute("BEGIN IMMEDIATE")
-            for sql, rows in steps:
-                cursor.executemany(sql, rows)
-                assert sql is not UPDATE_INVOCATION or cursor.rowcount == len(rows), "a row is gone"
-            started = time.perf_counter()
-            cursor.execute("COMMIT")
+            if sync:
+                self._cursor.execute("PRAGMA synchronous = FULL").fetchall()
+            transact(self._cursor, steps)
+            if sync:
+                self._cursor.execute("PRAGMA synchronous = NORMAL").fetchall()
         except BaseException as error:  # noqa: BLE001 - whatever it is, nothing was stored
-            if self._connection.in_transaction:
-                cursor.execute("ROLLBACK")
             return error
-        # The wait for the disk alone: the rest needs the interpreter wherever it runs.
-        took_ms = (time.perf_counter() - started) * 1000
-        self._mean_ms += (took_ms - self._mean_ms) * _SHARE
         self._rows += sum(len(rows) for _, rows in steps)
-        is_long = is_long or self._rows >= self._settings.checkpoint_rows
-        if is_long and not self._checkpointing:
-            self._rows = 0
-            self._checkpointing = True
-            self._checkpointer.do(self._checkpoint_beside)
+        self._bytes += size
         return None
 
-    def _note(self, failure: BaseException | None) -> None:
-        """Keep a failure for the next commit. Two threads come here: a success must not undo it."""
-        if failure is not None:
-            self._failure = failure
+    def is_log_long(self) -> bool:
+        """Whether the log had better be folded in."""
+        settings = self._settings
+        return self._rows >= settings.checkpoint_rows or self._bytes >= settings.checkpoint_bytes
 
-    def _checkpoint_beside(self) -> None:
-        self._note(_checkpoint(self._checkpoints))
-        self._finish_checkpoint = True
-        self._checkpointing = False
+    def fold_in(self) -> BaseException | None:
+        """Copy the log into the database, after giving free pages back.
+
+        What a reader still needs stays in the log, which grows until it may start over.
+        """
+        self._rows = self._bytes = 0
+        failure = _give_back(self._connection, self._settings.spare_pages)
+        return failure or _checkpoint(self._connection)
+
+    def sync(self) -> BaseException | None:
+        """Make durable what was stored so far."""
+        if self._settings.sync:
+            try:
+                datasync(self._log)
+            except OSError as error:
+                return error
+        return None
 
     def close(self) -> None:
-        """Finish the commit under way, then let go of the file."""
-        self._committer.stop()
-        self._checkpointer.stop()
-        if self._room is not None:
-            self._room.close()
-        self._checkpoints.close()
+        os.close(self._log)
         self._connection.close()
+
+
+def transact(cursor: sqlite3.Cursor, steps: list[Step]) -> None:
+    """Carry out all steps, or none and raise why."""
+    cursor.execute("BEGIN IMMEDIATE")
+    try:
+        for sql, rows in steps:
+            cursor.executemany(sql, rows)
+            assert sql is not UPDATE_INVOCATION or cursor.rowcount == len(rows), "a row is gone"
+        cursor.execute("COMMIT")
+    except BaseException:
+        if cursor.connection.in_transaction:
+            cursor.execute("ROLLBACK")
+        raise
 
 
 # Somebody reads what would be overwritten, or the disk is full: the log is sound and grows.

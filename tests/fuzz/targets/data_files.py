@@ -1,4 +1,4 @@
-"""The data file and its log: damage of any kind, to a folder with rows of every table.
+"""The data file, its log and its ledger: damage of any kind, to a folder with rows of every table.
 
 An input is a list of injuries, nine bytes each: the file and the kind, a place, and a number.
 """
@@ -20,7 +20,7 @@ from tests.storage import mauling
 INJURY = struct.Struct(">BII")
 INJURIES_MAX = 4
 PAGE = 4096
-FILES = ("rtour.db", "rtour.db-wal")
+LEFT = tuple(mauling.Left)
 
 
 def _turn_a_bit(content: bytearray, place: int, number: int) -> None:
@@ -59,23 +59,25 @@ KINDS: tuple[Callable[[bytearray, int, int], None], ...] = (
     _lengthen,
     _misplace_a_page,
 )
+TAKE_BACK = (_cut, _blank_a_sector, _misplace_a_page)
 
 
 class Patient:
-    """A sound folder, all its answers, and a copy to be injured. With a log, half is in there."""
+    """A sound folder, all its answers, and a copy to be injured."""
 
-    def __init__(self, root: Path, *, log: bool) -> None:
+    def __init__(self, root: Path, left: mauling.Left) -> None:
         self.sound, self.copy = root / "sound", root / "copy"
-        asyncio.run(mauling.fill(self.sound, log=log))
+        asyncio.run(mauling.fill(self.sound, left))
         mauling.copied(self.sound, self.copy)
         self.truth: dict[str, Any] = mauling.everything(self.copy)
 
     def outcome(self, injuries: list[tuple[int, int, int]]) -> str:
         mauling.copied(self.sound, self.copy)
         for head, place, number in injuries:
-            name, kind = FILES[head // 2 // len(KINDS) % 2], KINDS[head // 2 % len(KINDS)]
-            if name == FILES[1] and kind is _cut:
-                continue  # a log that ends behind a commit is as it once was: nothing can tell
+            left, kind = LEFT[head // 3 // len(KINDS) % 3], KINDS[head // 3 % len(KINDS)]
+            if left is mauling.Left.LEDGER and kind in TAKE_BACK:
+                continue  # a ledger that ends behind a commit is as it once was: nothing can tell
+            name = left.value
             file = self.copy / name
             content = bytearray(file.read_bytes()) if file.is_file() else bytearray()
             if content:
@@ -88,7 +90,7 @@ def seeds() -> list[bytes]:
     """Each kind of injury to each file, at its head and further in, alone and several."""
     alone = [
         INJURY.pack(head, place, number)
-        for head in range(4 * len(KINDS))
+        for head in range(9 * len(KINDS))
         for place, number in ((0, 1), (5000, 9000), (40_000, 2**31))
     ]
     return [*alone[::3], *alone[1::5], b"".join(alone[:4]), b""]
@@ -99,12 +101,12 @@ def opened() -> Iterator[Check]:
     logger = logging.getLogger("rtour.storage")
     before, logger.propagate = logger.propagate, False
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        patients = [Patient(Path(folder) / str(log), log=log) for log in (False, True)]
+        patients = [Patient(Path(folder) / left.name, left) for left in LEFT]
 
         def check(data: bytes) -> None:
             usable = len(data) // INJURY.size * INJURY.size
             injuries = list(INJURY.iter_unpack(data[:usable]))[:INJURIES_MAX]
-            patient = patients[injuries[0][0] % 2 if injuries else 0]
+            patient = patients[injuries[0][0] % 3 if injuries else 0]
             outcome = patient.outcome(injuries)
             assert outcome in mauling.GOOD, (outcome, injuries)
             assert injuries or outcome == "right"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rtour.engine import actions as a
 from rtour.protocol.messages import MessageType
 from rtour.server.metrics.exposition import Metric, Sample, counter, gauge
+from rtour.storage.ledger.pages import volumes
 
 if TYPE_CHECKING:
     from rtour.server.counts import EngineCounts
@@ -137,6 +138,9 @@ def _memory(server: Server) -> Iterator[Metric]:
 
 
 def _sizes(path: Path) -> Iterator[Sample]:
-    for name, file in (("database", path), ("wal", path.with_name(path.name + "-wal"))):
-        if file.exists():
-            yield {"file": name}, file.stat().st_size
+    log = path.with_name(f"{path.name}-wal")
+    parts = {"database": (path,), "wal": (log,), "ledger": volumes(path)}
+    for name, files in parts.items():
+        sizes = [file.stat().st_size for file in files if file.exists()]
+        if sizes:
+            yield {"file": name}, sum(sizes)

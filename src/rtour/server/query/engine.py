@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -112,10 +112,15 @@ class QueryProcess:
             await self._process.wait()
 
 
+async def _at_once() -> None:
+    """What is asked about is all in the file."""
+
+
 class Queries:
     """Runs statements, a few at a time; the others wait for their turn.
 
-    `live` tells what only the invoker knows, at the moment of the question.
+    `live` tells what only the invoker knows, at the moment of the question. `stored` waits until
+    the file has all that was acknowledged by then.
     """
 
     def __init__(
@@ -125,10 +130,12 @@ class Queries:
         clock: Clock,
         limits: QueryLimits | None = None,
         pace: Pace | None = None,
+        stored: Callable[[], Awaitable[None]] = _at_once,
     ) -> None:
         self.limits = limits or QueryLimits()
         self._pace = pace or Pace(lambda: 0)
         self._path = path
+        self._stored = stored
         self._live = live
         self._clock = clock
         self._idle: list[QueryProcess] = []
@@ -154,6 +161,7 @@ class Queries:
         try:
             process = await self._process()
             self._running.add(process)
+            await self._stored()
             question = self._question(sql, encoding, bound)
             deadline = asyncio.get_running_loop().time() + self.limits.timeout_ms / 1000 + _GRACE_S
             async for piece in process.ask(question, deadline):

@@ -142,11 +142,10 @@ class Server:
         )
         self._lateness = Lateness()
         propose = self.processor.propose
-        limits = settings.limits
         self.requests = Requests(
             propose,
             first_id=self._machine.now_ms() * REQUEST_IDS_PER_MS,
-            pending_max=limits.pending_requests,
+            pending_max=settings.limits.pending_requests,
             room=self.processor.room,
         )
         self.registry = Registry(defaults(settings))

@@ -128,10 +128,17 @@ LEDGER = (
         "sqlite",
     ),
     Mutant(
-        "timers that are only in the ledger are not given",
+        "timers that are deleted in the ledger alone are given",
         "rtour.storage.working:WorkingSet.timers_after",
-        "for timer, kept in self.ledgered.timers.items() if kept",
-        "for timer, kept in self.ledgered.timers.items() if not kept",
+        "if not self._is_changed(timer)",
+        "if not self._is_changing(timer)",
+        "sqlite",
+    ),
+    Mutant(
+        "a waiting attempt is looked for in the database alone",
+        "rtour.storage.working:WorkingSet.numbered",
+        "if number > self.ledgered.base:",
+        "if False:",
         "sqlite",
     ),
     Mutant(

@@ -99,7 +99,7 @@ async def test_a_start_on_a_failing_disk_is_refused(victim: Victim, faults: Disk
     load.start()
     await load.answered(50)
     victim.kill()
-    assert await victim.refused(faults.env("eio:1", file="*rtour.db")) == ExitCode.FAILED
+    assert await victim.short_life(faults.env("eio:1", file="*rtour.db")) == ExitCode.FAILED
     (told,) = victim.complaints()
     assert "rtour.db cannot be used: disk I/O error. Nothing was acknowledged" in told
     await victim.start()
@@ -157,7 +157,7 @@ async def test_a_full_disk_ends_the_server(cramped: Victim, small_disk: Path) ->
     load.start()
     assert await cramped.ended() == ExitCode.FAILED
     ended_for(cramped, *FULL)
-    assert await cramped.refused() == ExitCode.FAILED
+    assert await cramped.short_life() == ExitCode.FAILED
     assert any(reason in cramped.complaints()[-1] for reason in FULL)
     enlarge(small_disk)
     before = len(load.acks)

@@ -48,7 +48,7 @@ async def test_killed_at_random_times(victim: Victim, kills: int) -> None:
 async def test_killed_at_commits(
     victim: Victim, faults: DiskFaults, kills: int, moment: str
 ) -> None:
-    """SIGKILL instead of, or right after, the nth sync of the log."""
+    """SIGKILL instead of, or right after, the nth sync of the ledger."""
     random = Random(moment)
     await victim.start()
     await victim.register()
@@ -57,8 +57,7 @@ async def test_killed_at_commits(
     for _ in range(max(kills // 2, 2)):
         victim.kill()
         syncs = random.randint(20, 300)
-        await victim.start(faults.env(f"kill-{moment}:{syncs}"))
-        assert await victim.ended() in KILLED
+        assert await victim.short_life(faults.env(f"kill-{moment}:{syncs}")) in KILLED
         await victim.start()
     assert await verdict(victim, load) == []
     assert victim.complaints() == []

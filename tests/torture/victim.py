@@ -135,8 +135,8 @@ class Victim:
         self._server = None
         return code
 
-    async def refused(self, env: dict[str, str] | None = None) -> int:
-        """Start a server that cannot; its exit code."""
+    async def short_life(self, env: dict[str, str] | None = None) -> int:
+        """Start a server that will soon end; its exit code."""
         self._launch(env or {}, None)
         return await self.ended()
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import os
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ import pytest
 from rtour.engine import changes as c
 from rtour.engine.model import Status
 from rtour.protocol.messages import Future
+from rtour.storage import writer
 from rtour.storage.failures import DamagedError
 from rtour.storage.ledger import pages, reading, writing
 from rtour.storage.ledger.pages import PAGE, TITLE_BYTES, Written
@@ -289,6 +293,28 @@ async def test_a_future_too_deep_for_the_ledger_is_stored(tmp_path: Path) -> Non
         depth, node = depth + 1, node.nested[0]
     assert depth == 1000
     storage.close()
+
+
+async def test_what_was_taken_from_the_ledger_is_synced_before_it_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while somebody reads, and the log cannot be folded in."""
+    storage = SqliteStorage(tmp_path / "data", SETTINGS)
+    storage.write([c.PutInvocation(v.invocation(1))], sequence=1, at=1)
+    await v.durable(storage)
+    left = tmp_path / "left"
+    shutil.copytree(storage.path.parent, left)
+    storage.close()
+    synced: list[int] = []
+    monkeypatch.setattr(writer, "datasync", lambda file: synced.append(os.fstat(file).st_size))
+    with contextlib.closing(sqlite3.connect(left / "rtour.db")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM invocation").fetchone()
+        storage = SqliteStorage(left, SETTINGS)
+        assert len(synced) == 1
+        assert synced[0] > 0, "the log was not folded in, and holds what is synced"
+        storage.close()
+        assert len(synced) == 2, "before the ledger says that nobody needs it"
 
 
 async def test_a_database_that_lost_what_it_had_is_not_used(tmp_path: Path) -> None:

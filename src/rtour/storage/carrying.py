@@ -158,7 +158,7 @@ class Carrier:
                 turn.set_result(None)
 
     def close(self) -> None:
-        """Finish what threads are at, and carry over what is left."""
+        """Finish what threads are at, carry over what is left, and make that durable."""
         self._closed = True
         if self._soon is not None:
             self._soon.cancel()
@@ -167,3 +167,4 @@ class Carrier:
         batch = self._working.ledgered
         if self.failure is None and batch.sequence > batch.base:
             self._note(self._writer.store(plan(batch), self._bytes))
+        self._note(self._writer.sync())

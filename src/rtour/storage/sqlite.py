@@ -23,7 +23,13 @@ from rtour.engine.view import View
 from rtour.storage import Recovered
 from rtour.storage.cache import Cache
 from rtour.storage.carrying import Carrier
-from rtour.storage.failures import READ_ERRORS, FolderError, WriteFailedError, explained
+from rtour.storage.failures import (
+    READ_ERRORS,
+    DiskError,
+    FolderError,
+    WriteFailedError,
+    explained,
+)
 from rtour.storage.folder import Folder
 from rtour.storage.ledger import pages
 from rtour.storage.ledger.pages import Written
@@ -78,6 +84,11 @@ class SqliteStorage:
         cache = Cache(settings.cache_items, settings.cache_bytes)
         self._working = WorkingSet(self._reader, cache, sequence)
         self._writer = Writer(connection, self._folder.log, settings)
+        # A reader may have kept the log from being folded in, and the ledger begins anew.
+        failure = self._writer.sync()
+        if failure is not None:
+            self._folder.release()
+            raise DiskError(self.path, failure) from failure
         if workers is None:
             workers = Here if settings.commit_in is CommitIn.LOOP else Worker
         self._carrier = Carrier(self._working, self._writer, self._ledger, settings, workers)
@@ -194,7 +205,7 @@ class SqliteStorage:
         self._folder.release()
 
     def _close(self, ledger: Ledger) -> None:
-        """After SQLite has synced the database, as it does when its last connection closes."""
+        """After the database was synced, be it only its log, since somebody reads it still."""
         if self._carrier.failure is None and self._failure is None:
             with contextlib.suppress(OSError):
                 ledger.retire()

@@ -42,10 +42,13 @@ class Volume:
 
 
 class Contents:
-    """Both volumes."""
+    """Both volumes, with the commits `upto` a sequence."""
 
-    def __init__(self, *contents: mmap.mmap | bytes) -> None:
+    def __init__(self, *contents: mmap.mmap | bytes, upto: int | None = None) -> None:
         self._volumes = [Volume(content) for content in contents]
+        if upto is not None:
+            for volume in self._volumes:
+                volume.commits = [each for each in volume.commits if each.sequence <= upto]
 
     @property
     def is_unfinished(self) -> bool:
@@ -112,18 +115,20 @@ def opened(database: Path) -> Iterator[Contents]:
 def copied(database: Path) -> Contents:
     """The ledger as it is now, while a server may go on writing.
 
-    While the titles stay, all that comes is at the end of one volume, and there is no gap.
+    A read takes its time, and may miss a commit and see the next one. But whatever it sees, all
+    before that is there for a second read, as long as the titles stay.
     """
     paths = pages.volumes(database)
     while True:
         titles = [_read(path, TITLE_BYTES) for path in paths]
+        seen = Contents(*map(_read, paths)).last
         contents = [_read(path) for path in paths]
         if (
             titles
             == [content[:TITLE_BYTES] for content in contents]
             == [_read(path, TITLE_BYTES) for path in paths]
         ):
-            return Contents(*contents)
+            return Contents(*contents, upto=seen)
 
 
 def _read(path: Path, length: int = -1) -> bytes:

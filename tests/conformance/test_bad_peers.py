@@ -169,11 +169,13 @@ WELL_MEANT = [never_closes, dribbles]
 
 
 @asynccontextmanager
-async def registered(site: Site, behaviour: Behaviour) -> AsyncIterator[tuple[str, Peer]]:
+async def registered(
+    site: Site, behaviour: Behaviour, **more: Any
+) -> AsyncIterator[tuple[str, Peer]]:
     """A service that behaves like this, impatient enough for a test; gone afterwards."""
     name = f"Peer{secrets.token_hex(4)}"
     impatient: dict[str, Any] = {"inactivityTimeout": 200, "abortTimeout": 300}
-    async with peer(manifest(service(name, "run", **impatient)), behaviour) as one:
+    async with peer(manifest(service(name, "run", **impatient), **more), behaviour) as one:
         deployment_id = await site.server.register(one.uri, use_http_11=True)
         yield name, one
         async with httpx.AsyncClient() as client:
@@ -260,6 +262,36 @@ async def test_an_odd_answer_counts(
         answer = await client.post(f"{shared.server.ingress_url}/{name}/run")
         assert (answer.status_code, answer.json()) == (200, "done")
         assert len(one.attempts) == 1
+
+
+async def test_a_version_that_is_not_enabled_is_never_spoken(
+    shared: Site, client: httpx.AsyncClient
+) -> None:
+    """Version 7 could be spoken and is not enabled: registered, retried, and never called."""
+    only_7 = {"minProtocolVersion": 7, "maxProtocolVersion": 8}
+    async with registered(shared, leaves, **only_7) as (name, one):
+        invocation_id = await _send(shared, client, name)
+        query = (
+            "SELECT status, last_failure_error_code AS code, last_failure FROM sys_invocation"
+            f" WHERE id = '{invocation_id}' AND retry_count > 1"
+        )
+        row = (await eventually("it is retried", lambda: shared.server.sql(query)))[0]
+        assert (row["status"], row["code"]) == ("backing-off", "RT0013")
+        assert "versions [7, 8]" in row["last_failure"]
+        assert one.attempts == []
+        await client.patch(f"{shared.server.admin_url}/invocations/{invocation_id}/kill")
+
+
+@pytest.mark.parametrize(("low", "high"), [(8, 9), (1, 4)])
+async def test_a_version_that_nobody_speaks_is_refused(
+    shared: Site, client: httpx.AsyncClient, low: int, high: int
+) -> None:
+    """What this server could not speak whatever its settings is not registered."""
+    speaks = manifest(service("Other", "run"), minProtocolVersion=low, maxProtocolVersion=high)
+    async with peer(speaks, leaves) as one:
+        url = f"{shared.server.admin_url}/deployments"
+        refused = await client.post(url, json={"uri": one.uri, "use_http_11": True})
+    assert (refused.status_code, refused.json()["restate_code"]) == (500, "META0012")
 
 
 async def test_http_1_0_is_understood_or_named(shared: Site, client: httpx.AsyncClient) -> None:

@@ -65,6 +65,17 @@ def test_the_version_is_what_both_speak_until_it_is_pinned(
     assert found.route(replace(INVOCATION, protocol_version=pinned)).protocol_version == version
 
 
+@pytest.mark.parametrize(("low", "high", "allowed"), [(7, 7, 6), (7, 8, 6), (8, 9, 7), (1, 4, 7)])
+def test_without_a_common_version_nothing_is_asked(low: int, high: int, allowed: int) -> None:
+    """The attempt fails at once, naming both ranges; what is pinned goes on as it began."""
+    odd = replace(DEPLOYMENT, min_protocol_version=low, max_protocol_version=high)
+    found = routes(odd, protocol_version=allowed)
+    with pytest.raises(AttemptFailure, match=rf"\[{low}, {high}\].*\[5, {allowed}\]") as refused:
+        found.route(INVOCATION)
+    assert refused.value.error.doc_code == "RT0013"
+    assert found.route(replace(INVOCATION, protocol_version=7)).protocol_version == 7
+
+
 def test_a_handler_that_never_waits_gets_complete_requests() -> None:
     """In HTTP/1.1 where that is spoken, with as much time in all as before."""
     found = routes()

@@ -1,5 +1,8 @@
 """Where the attempts of an invocation go, and in which mode: pinned, latest, learned.
 
+A deployment may be registered that only speaks versions this server could, and is not set to: its
+attempts fail without a request until one of both changes.
+
 A handler that never waits for the server is best served by a request that is complete from the
 start: the SDK sees at once that nothing more will come. Which handlers those are is learned from
 how their attempts went, and unlearned by the first one that has to wait.
@@ -10,7 +13,11 @@ from __future__ import annotations
 import msgspec
 
 from rtour.engine.model import Invocation
-from rtour.protocol.discovery import ProtocolMode
+from rtour.protocol.discovery import (
+    MIN_PROTOCOL_VERSION,
+    ProtocolMode,
+    choose_protocol_version,
+)
 from rtour.server.attempt import Attempt
 from rtour.server.attempt_errors import failure
 from rtour.server.attempt_terms import Route
@@ -43,7 +50,10 @@ class Routes:
         self._changes = registry.changes
 
     def route(self, invocation: Invocation) -> Route:
-        """The next attempt's route. Raises AttemptFailure RT0011 if nothing serves it."""
+        """The next attempt's route.
+
+        Raises AttemptFailure RT0011 if nothing serves it, RT0013 if that speaks no version of ours.
+        """
         if self._changes != self._registry.changes:
             self._changes = self._registry.changes
             self._routes.clear()
@@ -57,9 +67,7 @@ class Routes:
 
     def _route(self, invocation: Invocation, *, learned: bool) -> Route:
         deployment, meta = self._find(invocation)
-        version = invocation.protocol_version or min(
-            deployment.max_protocol_version, self._settings.protocol_version
-        )
+        version = invocation.protocol_version or self._common_version(deployment)
         duplex = (
             deployment.protocol_mode is ProtocolMode.BIDI_STREAM
             and meta.inactivity_timeout_ms > 0
@@ -100,6 +108,20 @@ class Routes:
         if meta is None:
             raise failure("RT0011", f"no deployment serves '{target.service}/{target.handler}'")
         return deployment, meta
+
+    def _common_version(self, deployment: Deployment) -> int:
+        low, high = deployment.min_protocol_version, deployment.max_protocol_version
+        highest = self._settings.protocol_version
+        version = choose_protocol_version(low, high, highest)
+        if version is None:
+            raise failure(
+                "RT0013",
+                f"the deployment {deployment.id} speaks service protocol versions [{low}, {high}], "
+                f"this server [{MIN_PROTOCOL_VERSION}, {highest}]: use an SDK of a matching "
+                "version, or start the server with RESTATE_EXPERIMENTAL_ENABLE_PROTOCOL_V7=true "
+                "if version 7 is what is missing",
+            )
+        return version
 
     def place(self, invocation: Invocation) -> str:
         """The id of the deployment that the next attempt would go to, empty if there is none."""

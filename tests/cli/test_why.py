@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from rtour.ids import awakeable_id
 from tests.cli.fake_server import FakeServer
 from tests.cli.terminal import Terminal
 
@@ -83,6 +84,25 @@ def test_call_points_to_the_callee(server: FakeServer, terminal: Terminal) -> No
     reason = _why(terminal, caller)
     assert f"Greeter/greet to answer ({callee}, running)" in reason["why"]
     assert reason["next"] == f"rtour why {callee}"
+
+
+def test_what_is_combined_is_waited_for(server: FakeServer, terminal: Terminal) -> None:
+    """Of what a combination waits for only the tree of futures knows; names in it are no ids."""
+    identity = server.id_of("Greeter/approve")
+    tree = (
+        '{"FirstCompleted":[{"Single":{"SignalIndex":1}},{"AllCompleted":['
+        '{"Single":{"SignalIndex":18}},{"Single":{"SignalName":"\\"SignalIndex\\":19"}}]}]}'
+    )
+    _set(
+        server,
+        identity,
+        suspended_waiting_for_completions="[]",
+        suspended_waiting_for_signals="[1]",
+        suspended_waiting_future_json=tree,
+    )
+    reason = _why(terminal, identity)
+    assert reason["why"].count("awakeable") == 1
+    assert reason["next"] == f"rtour awakeables resolve {awakeable_id(identity, 18)} JSON"
 
 
 def test_unknown_invocation_is_not_found(terminal: Terminal) -> None:

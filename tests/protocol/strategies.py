@@ -31,6 +31,13 @@ def tuples(of: st.SearchStrategy, size: int = 3) -> st.SearchStrategy:
 
 HEADERS = tuples(st.builds(m.Header, TEXT, TEXT))
 VALUES = st.builds(m.Value, BLOB)
+
+
+def awaits_something(future: m.Future) -> bool:
+    """Whether anybody may send this node of a future."""
+    return bool(future.completions or future.signals or future.named_signals or future.nested)
+
+
 FLAT_FUTURES = st.builds(
     m.Future,
     tuples(U32),
@@ -38,7 +45,7 @@ FLAT_FUTURES = st.builds(
     tuples(TEXT),
     st.just(()),
     st.just(m.Combinator.FIRST_COMPLETED),
-)
+).filter(awaits_something)
 FUTURES = st.recursive(
     st.builds(
         m.Future,
@@ -47,7 +54,7 @@ FUTURES = st.recursive(
         tuples(TEXT),
         st.just(()),
         st.sampled_from(m.Combinator),
-    ),
+    ).filter(awaits_something),
     lambda children: st.builds(
         m.Future,
         tuples(U32),
@@ -55,7 +62,7 @@ FUTURES = st.recursive(
         tuples(TEXT),
         tuples(children),
         st.sampled_from(m.Combinator),
-    ),
+    ).filter(awaits_something),
     max_leaves=6,
 )
 

@@ -52,6 +52,7 @@ def test_an_attempt_that_never_ends_is_aborted() -> None:
         (lambda e: e.say_bytes(frame(0x01FF, b"")), "RT0012"),
         (lambda e: e.say(m.Input()), "RT0012"),
         (lambda e: e.say(m.Start(b"", "", 1)), "RT0012"),
+        (lambda e: e.say(m.Suspension(m.Future())), "RT0012"),
         (lambda e: e.say(m.SetState(b"k", b"v")), "RT0017"),
         (lambda e: e.say(m.GetPromise("p", 1)), "RT0017"),
         (lambda e: e.say(m.Call("Nobody", "h", b"", 1, 2)), "RT0018"),

@@ -53,9 +53,8 @@ def test_views_show_the_deepest_tree() -> None:
     """Its columns of completions, of signals and of the whole tree, which the views are made of."""
     levels = MAX_FUTURE_DEPTH
     stored = futures.to_text(tower(Future((9999,)), levels))
-    numbers = list(range(1, levels + 1))
-    assert msgspec.json.decode(awaited.completions(stored) or "") == [*numbers, 9999]
-    assert msgspec.json.decode(awaited.signals(stored) or "") == numbers
+    assert awaited.completions(stored) == f"[{levels}]"
+    assert awaited.signals(stored) == "[]"
     shown = awaited.stored_tree(stored, 7)
     assert shown is not None
     assert shown.startswith('{"Unknown":[{"Single":{"CompletionId":1000}},{"Single":{"SignalName"')

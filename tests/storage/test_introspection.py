@@ -165,13 +165,13 @@ async def test_each_source_has_its_own_column(
 
 
 async def test_a_suspended_invocation_says_what_it_waits_for(stored: Stored) -> None:
-    """Completions and signals are gathered from the whole tree, sorted and once each."""
-    tree = m.Future((3,), (17,), (), (m.Future((1, 3), (1,)),))
+    """Completions and signals of the outermost future, as they were sent; none from within."""
+    tree = m.Future((3, 1), (17, 1), (), (m.Future((4, 3), (18,)),))
     waiting = v.invocation(1, status=Status.SUSPENDED, awaiting=tree)
     await stored.write(c.PutInvocation(waiting))
     row = stored.row("SELECT * FROM sys_invocation")
-    assert row["suspended_waiting_for_completions"] == "[1,3]"
-    assert row["suspended_waiting_for_signals"] == "[1,17]"
+    assert row["suspended_waiting_for_completions"] == "[3,1]"
+    assert row["suspended_waiting_for_signals"] == "[17,1]"
 
 
 @pytest.mark.parametrize(

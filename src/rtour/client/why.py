@@ -14,16 +14,11 @@ from datetime import datetime
 
 import msgspec
 
-from rtour.client.journal import (
-    CANCEL_SIGNAL,
-    FIRST_AWAKEABLE_SIGNAL,
-    JournalEntry,
-    open_entries,
-)
+from rtour.client.awaited import awaited, awakeables
+from rtour.client.journal import CANCEL_SIGNAL, JournalEntry, open_entries
 from rtour.client.model import Invocation
 from rtour.client.query import Query, quote
 from rtour.client.times import ago, duration
-from rtour.ids import awakeable_id
 
 # A holder that waits for a key whose holder waits …: deep enough to find the culprit.
 MAX_HOPS = 5
@@ -41,15 +36,6 @@ async def explain(query: Query, invocation: Invocation, now: datetime) -> Reason
     """Why `invocation` is not finished; or that it is."""
     teller = _TELLERS.get(invocation.status, _unknown)
     return await teller(query, invocation, now)
-
-
-def awaited(invocation: Invocation) -> list[str]:
-    """The awakeables that a suspended invocation waits for."""
-    return [
-        awakeable_id(invocation.id, signal)
-        for signal in sorted(invocation.suspended_waiting_for_signals)
-        if signal >= FIRST_AWAKEABLE_SIGNAL
-    ]
 
 
 async def _completed(_: Query, invocation: Invocation, now: datetime) -> Reason:
@@ -135,21 +121,23 @@ async def _backing_off(query: Query, invocation: Invocation, now: datetime) -> R
 
 async def _suspended(query: Query, invocation: Invocation, now: datetime) -> Reason:
     journal = await query.journal(invocation.id, heads=True)
-    waiting_on = set(invocation.suspended_waiting_for_completions)
+    waiting_on = await awaited(query, invocation)
     entries = [
         entry
         for entry in journal
         if not entry.notification
-        and (entry.completion_id in waiting_on if waiting_on else entry.open)
+        and (
+            entry.completion_id in waiting_on.completions if waiting_on.completions else entry.open
+        )
     ]
     waits = await _waits(query, invocation, entries, now)
-    awakeables = awaited(invocation)
-    waits += [f"awakeable {each} to be resolved" for each in awakeables]
-    if not waits and CANCEL_SIGNAL in invocation.suspended_waiting_for_signals:
+    resolvable = awakeables(invocation, waiting_on)
+    waits += [f"awakeable {each} to be resolved" for each in resolvable]
+    if not waits and CANCEL_SIGNAL in waiting_on.signals:
         waits = ["a signal"]
     sentence = f"It is suspended and waits for {_either(waits) or 'something to be done'}."
-    if awakeables:
-        return _reason(invocation, sentence, f"rtour awakeables resolve {awakeables[0]} JSON")
+    if resolvable:
+        return _reason(invocation, sentence, f"rtour awakeables resolve {resolvable[0]} JSON")
     child = next((each.invocation_id for each in entries if each.kind == "Call"), None)
     return _reason(invocation, sentence, f"rtour why {child}" if child else None)
 

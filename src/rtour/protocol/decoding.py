@@ -68,15 +68,9 @@ def _suspension(payload: bytes) -> m.Suspension:
 def _flat_suspension(payload: bytes) -> m.Suspension:
     """V5 and V6: three flat lists that mean "any of"."""
     got = fields(payload)
-    return m.Suspension(
-        m.Future(
-            d.repeated_numbers(got, 1),
-            d.repeated_numbers(got, 2),
-            d.repeated_text(got, 0x1A),
-            (),
-            m.Combinator.FIRST_COMPLETED,
-        )
-    )
+    completions, signals = d.repeated_numbers(got, 1), d.repeated_numbers(got, 2)
+    names = d.repeated_text(got, 0x1A)
+    return m.Suspension(d.awaited(completions, signals, names, (), m.Combinator.FIRST_COMPLETED))
 
 
 def _error(payload: bytes) -> m.Error:
@@ -112,7 +106,9 @@ def _propose_run_completion(payload: bytes) -> m.ProposeRunCompletion:
 
 def _awaiting_on(payload: bytes) -> m.AwaitingOn:
     got = fields(payload)
-    return m.AwaitingOn(d.future(got.get(0x0A, b"")), bool(got.get(0x10, 0)))
+    if 0x0A not in got:  # 1 awaiting_on
+        raise malformed("an AwaitingOn without awaiting_on")
+    return m.AwaitingOn(d.future(got[0x0A]), bool(got.get(0x10, 0)))
 
 
 def _propose_run_completion_ack(payload: bytes) -> m.ProposeRunCompletionAck:

@@ -83,7 +83,7 @@ def keys(data: bytes) -> tuple[bytes, ...]:
 
 
 def future(data: bytes) -> v.Future:
-    """The tree of a Future; FutureTooDeep beyond `MAX_FUTURE_DEPTH`."""
+    """The tree of a Future, no node of it empty; FutureTooDeep beyond `MAX_FUTURE_DEPTH`."""
     # A view: what is nested is not copied once for each level that it lies below.
     return fold((fields(memoryview(data)), 0), _nested, _future)
 
@@ -104,13 +104,26 @@ def _nested(parsed: _Parsed) -> list[_Parsed]:
 def _future(parsed: _Parsed, nested: list[v.Future]) -> v.Future:
     got, _ = parsed
     combinator = got.get(0x28, 0)
-    return v.Future(
+    return awaited(
         repeated_numbers(got, 1),
         repeated_numbers(got, 2),
         repeated_text(got, 0x1A),
         tuple(nested),
         _COMBINATORS[combinator] if combinator < len(_COMBINATORS) else v.Combinator.UNKNOWN,
     )
+
+
+def awaited(
+    completions: tuple[int, ...],
+    signals: tuple[int, ...],
+    names: tuple[str, ...],
+    nested: tuple[v.Future, ...],
+    combinator: v.Combinator,
+) -> v.Future:
+    """One node of a Future. What waits for nothing would never be woken: nobody may ask for it."""
+    if not (completions or signals or names or nested):
+        raise malformed("a future that awaits nothing")
+    return v.Future(completions, signals, names, nested, combinator)
 
 
 def repeated_numbers(got: dict[int, Any], field: int) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from textual.css.query import NoMatches
 from textual.widgets import Static, TabbedContent, TabPane
 
 from rtour.client import ClientError
+from rtour.client.awaited import awaited, awakeables
 from rtour.client.equivalents import Equivalents, curl, curl_query, rtour
 from rtour.client.family import family, first_caller
 from rtour.client.journal import JournalEntry, JournalEvent
@@ -23,7 +24,7 @@ from rtour.client.query import quote, select
 from rtour.client.rewinding import journal_after, state_after
 from rtour.client.telling import status
 from rtour.client.times import duration
-from rtour.client.why import Reason, awaited, explain
+from rtour.client.why import Reason, explain
 from rtour.tui.dialogs import Document, Editor
 from rtour.tui.entry_text import entry_text, event_text
 from rtour.tui.family_rows import family_rows
@@ -283,14 +284,25 @@ class InvocationView(OperatingView[Plan, Story | None]):
             self.app.push_screen(Document(self.invocation_id, record_text(record)))
 
     def action_resolve(self) -> None:
-        waits = awaited(self._story.invocation) if self._story else []
-        if not waits:
+        if self._story is None:
             self.notify("it waits for no awakeable")
         elif self.may_change():
-            self._resolve(waits[0])
+            self._resolve(self._story.invocation)
 
     @work(group="changing")
-    async def _resolve(self, awakeable: str) -> None:
+    async def _resolve(self, invocation: Invocation) -> None:
+        try:
+            waiting_on = await awaited(self.workspace.client.query, invocation)
+        except ClientError as error:
+            self.post_message(self.Done(f"not resolved: {error}", failed=True))
+            return
+        waits = awakeables(invocation, waiting_on)
+        if waits:
+            await self._ask_and_resolve(waits[0])
+        else:
+            self.notify("it waits for no awakeable")
+
+    async def _ask_and_resolve(self, awakeable: str) -> None:
         title = f"JSON that resolves {awakeable}"
         text = await self.app.push_screen_wait(Editor(title, "null"))
         if text is None:

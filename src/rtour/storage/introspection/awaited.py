@@ -22,12 +22,12 @@ _json = msgspec.json.Encoder().encode
 
 
 def completions(awaiting: str | None) -> str | None:
-    """The ids of all awaited completions of a stored future, as a JSON list."""
+    """The ids of the completions in the outermost node of a stored future, as a JSON list."""
     return _numbers(awaiting, "completions")
 
 
 def signals(awaiting: str | None) -> str | None:
-    """The indexes of all awaited signals of a stored future, as a JSON list."""
+    """The indexes of the signals in the outermost node of a stored future, as a JSON list."""
     return _numbers(awaiting, "signals")
 
 
@@ -59,10 +59,4 @@ def _node(future: Future, children: list[str]) -> str:
 def _numbers(awaiting: str | None, field: str) -> str | None:
     if awaiting is None:
         return None
-    found: set[int] = set()
-    todo = [from_text(awaiting)]
-    while todo:
-        node = todo.pop()
-        found.update(getattr(node, field))
-        todo += node.nested
-    return _json(sorted(found)).decode()
+    return _json(getattr(from_text(awaiting), field)).decode()

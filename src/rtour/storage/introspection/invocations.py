@@ -183,19 +183,19 @@ _PROGRESS = (
     Column(
         "suspended_waiting_for_completions",
         "list<u32>",
-        "The completions any of which may wake it.",
+        "The completions that it waits for beside what is combined within.",
         _when(_SUSPENDED, "rtour_awaited_completions(i.awaiting)"),
     ),
     Column(
         "suspended_waiting_for_signals",
         "list<u32>",
-        "The signals any of which may wake it; awakeables count from 17.",
+        "The signals that it waits for beside what is combined within; awakeables count from 17.",
         _when(_SUSPENDED, "rtour_awaited_signals(i.awaiting)"),
     ),
     Column(
         "suspended_waiting_future_json",
         "text",
-        "The tree of what it waits for.",
+        "The tree of all that it waits for.",
         _when(_SUSPENDED, "rtour_awaited_tree(i.awaiting, i.protocol_version)"),
     ),
 )

@@ -120,11 +120,14 @@ class BackOff:
     def clock_changed(self) -> int:
         """Try what is due by now, and count it; wait anew for the rest."""
         now = self._clock.now_ms()
+        due = [each for each in self._held.values() if (each.next_retry_at or 0) <= now]
+        count = len(due) + sum(retry.at <= now for retry in self.left())
+        for activation in due:  # at once: waiting anew, one change after another would put them off
+            self._begin(activation)
         for activation in self._held.values():
             self._arm_one(activation)
-        self._arm()
-        held = sum((each.next_retry_at or 0) <= now for each in self._held.values())
-        return held + sum(retry.at <= now for retry in self.left())
+        self._fire()
+        return count
 
     def stop(self) -> None:
         """Try nothing more."""

@@ -161,11 +161,11 @@ def _result(result: Value | Failure | None) -> Row:
 
 
 def _read_result(
-    code: int | None, message: str, metadata: str | None, success: bytes | None
+    code: int | None, message: str | None, metadata: str | None, success: bytes | None
 ) -> Value | Failure | None:
     if success is not None:
         return Value(success)
-    if code is None:
+    if code is None or message is None:
         return None
     return Failure(code, message, _metadata.decode(metadata) if metadata else ())
 
@@ -185,9 +185,10 @@ def _source(source: Source) -> Row:
 _INGRESS = FromIngress()
 
 
-def _read_source(source: str, id_: str, target: str | None) -> Source:
+def _read_source(source: str, id_: str | None, target: str | None) -> Source:
     if source == "ingress":
         return _INGRESS
+    assert id_ is not None
     if source == "service":
         assert target is not None
         return FromService(id_, _target.decode(target))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -169,9 +170,66 @@ async def test_foreign_members_are_refused() -> None:
     assert "ctx.run" in result.message
 
 
+DEEP = 1000
+"""As often as futures may lie in one another with a server of protocol version 7."""
+
+TOWERS: dict[str, Callable[[rtour.RestateDurableFuture[Any]], Any]] = {
+    "race": rtour.race,
+    "select": lambda future: rtour.select(it=future),
+    "gather": rtour.gather,
+    "all_succeeded": rtour.all_succeeded,
+    "any_succeeded": rtour.any_succeeded,
+    "map": lambda future: future.map(lambda value: value),
+    "or_timeout": lambda future: future.or_timeout(SECOND),
+}
+
+
+@service.handler()
+async def deep(ctx: rtour.Context, combinator: str) -> Any:
+    tower = give(ctx, 1).map(lambda _: "found")
+    for _ in range(DEEP):
+        tower = TOWERS[combinator](tower)
+    found = await tower
+    for _ in range(DEEP):
+        match found:
+            case ["it", inner] | [str(inner)]:  # as deep as select and all_succeeded give it
+                found = inner
+            case [list() as inner]:
+                found = inner
+            case [rtour.RestateDurableFuture() as inner]:
+                found = inner.result()
+    return found
+
+
+@pytest.mark.parametrize(("version", "streaming"), [(6, False), (7, True)])
+@pytest.mark.parametrize("combinator", TOWERS)
+async def test_futures_nest_as_deep_as_the_server_takes(
+    combinator: str, version: int, streaming: bool
+) -> None:
+    """Each is waited for, told to the server, compared, resolved and taken apart in loops."""
+    peer = Peer(service, version=version, streaming=streaming)
+    peer.completes_timers = False
+    assert await peer.invoke("S/deep", combinator) == "found"
+
+
+@service.handler()
+async def beside_nothing(ctx: rtour.Context) -> list[Any]:
+    nothing = rtour.all_succeeded()
+    return [
+        await rtour.select(nothing=nothing, never=never(ctx)),
+        await rtour.all_succeeded(nothing, give(ctx, 1)),
+    ]
+
+
+async def test_nothing_combines_with_something() -> None:
+    """An empty combination is done, also within others, first or not."""
+    assert await Peer(service).invoke("S/beside_nothing") == [["nothing", []], [[], 1]]
+
+
 async def test_nothing_to_wait_for() -> None:
     """Without futures: gather gives none, select has nothing to choose from."""
     assert await rtour.gather() == []
+    assert await rtour.all_succeeded(rtour.all_succeeded(), rtour.gather()) == [[], []]
     assert await rtour.wait_completed() == ([], [])
     with pytest.raises(ValueError, match="at least one"):
         rtour.select()

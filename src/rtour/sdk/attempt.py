@@ -22,21 +22,14 @@ import msgspec
 from rtour.clock import SystemClock
 from rtour.protocol import messages as m
 from rtour.sdk.context import InvocationContext
+from rtour.sdk.decoding import Decode, decode_invocation_id, decode_nothing
 from rtour.sdk.exceptions import (
     RetryableError,
     SdkInternalBaseException,
     TerminalError,
     is_internal_exception,
 )
-from rtour.sdk.futures import (
-    CallFuture,
-    Decode,
-    LeafFuture,
-    SendHandle,
-    SleepFuture,
-    decode_invocation_id,
-    decode_nothing,
-)
+from rtour.sdk.futures import CallFuture, LeafFuture, SendHandle, SleepFuture
 from rtour.sdk.handlers import Handler
 from rtour.sdk.pump import Pump
 from rtour.sdk.runs import Runs

@@ -12,7 +12,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rtour.protocol import messages as m
-from rtour.sdk.futures import CallFuture, SendHandle, decode_with
+from rtour.sdk.decoding import decode_with
+from rtour.sdk.futures import CallFuture, SendHandle
 from rtour.sdk.handlers import Handler
 from rtour.sdk.vm import CallOptions
 

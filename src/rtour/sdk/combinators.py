@@ -12,11 +12,11 @@ wait_completed(a, b)    at least one is done    (done, pending)
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from rtour.protocol.messages import Combinator
 from rtour.sdk.exceptions import TerminalError
-from rtour.sdk.futures import CombinedFuture, DurableFuture, ReadyFuture
+from rtour.sdk.futures import CombinedFuture, Done, DurableFuture, ReadyFuture, Steps
 
 T = TypeVar("T")
 
@@ -34,7 +34,12 @@ Member = DurableFuture[Any] | _HasFuture
 def gather(*futures: Member) -> DurableFuture[list[DurableFuture[Any]]]:
     """Wait until all are done, successful or not; never raises for one of them."""
     members = _members(futures)
-    return _combine(Combinator.ALL_COMPLETED, members, lambda: members)
+
+    def finish(_done: Done) -> Steps[list[DurableFuture[Any]]]:
+        yield from ()
+        return members
+
+    return _combine(Combinator.ALL_COMPLETED, members, finish) if members else _nothing()
 
 
 def select(**futures: Member) -> DurableFuture[list[Any]]:
@@ -42,9 +47,9 @@ def select(**futures: Member) -> DurableFuture[list[Any]]:
     _require_some("select", futures.values())
     members = dict(zip(futures, _members(list(futures.values())), strict=True))
 
-    def finish() -> list[Any]:
-        name = next(name for name, future in members.items() if future.is_completed())
-        return [name, members[name].result()]
+    def finish(done: Done) -> Steps[list[Any]]:
+        name = next(name for name, future in members.items() if future in done())
+        return [name, (yield members[name])]
 
     return _combine(Combinator.FIRST_COMPLETED, list(members.values()), finish)
 
@@ -54,8 +59,8 @@ def race(*futures: DurableFuture[T]) -> DurableFuture[T]:
     _require_some("race", futures)
     members = _members(futures)
 
-    def finish() -> T:
-        return next(future for future in members if future.is_completed()).result()  # type: ignore[no-any-return]
+    def finish(done: Done) -> Steps[T]:
+        return (yield next(future for future in members if future in done()))  # type: ignore[no-any-return]
 
     return _combine(Combinator.FIRST_COMPLETED, members, finish)
 
@@ -64,12 +69,15 @@ def all_succeeded(*futures: DurableFuture[T]) -> DurableFuture[list[T]]:
     """All values in the order given, or the error of the first that fails."""
     members = _members(futures)
 
-    def finish() -> list[T]:
-        done = [future for future in members if future.is_completed()]
-        values = [future.result() for future in done]  # raises for the one that failed
+    def finish(done: Done) -> Steps[list[T]]:
+        values = []
+        for future in [future for future in members if future in done()]:
+            values.append((yield future))  # noqa: PERF401 - comprehensions cannot; the failed one raises
         assert len(values) == len(members), "resolved by neither all values nor an error"
         return values
 
+    if not members:
+        return _nothing()
     return _combine(Combinator.ALL_SUCCEEDED_OR_FIRST_FAILED, members, finish)
 
 
@@ -78,13 +86,13 @@ def any_succeeded(*futures: DurableFuture[T]) -> DurableFuture[T]:
     _require_some("any_succeeded", futures)
     members = _members(futures)
 
-    def finish() -> T:
+    def finish(done: Done) -> Steps[T]:
         failure: TerminalError | None = None
         for future in members:
-            if not future.is_completed():
+            if future not in done():
                 continue
             try:
-                return cast("T", future.result())
+                return (yield future)  # type: ignore[no-any-return]
             except TerminalError as error:
                 failure = error
         assert failure is not None, "resolved by neither a value nor all errors"
@@ -99,7 +107,7 @@ async def wait_completed(
     """(done, pending) as soon as at least one is done."""
     members = _members(futures)
     if members:
-        await _combine(Combinator.FIRST_COMPLETED, members, lambda: None)
+        await _combine(Combinator.FIRST_COMPLETED, members, _no_steps)
     completed = [future.is_completed() for future in members]
     return (
         [future for future, done in zip(members, completed, strict=True) if done],
@@ -117,11 +125,20 @@ async def as_completed(*futures: Member) -> AsyncIterator[DurableFuture[Any]]:
 
 
 def _combine(
-    combinator: Combinator, members: Sequence[DurableFuture[Any]], finish: Callable[[], T]
+    combinator: Combinator,
+    members: Sequence[DurableFuture[Any]],
+    finish: Callable[[Done], Steps[T]],
 ) -> DurableFuture[T]:
-    if not members:
-        return ReadyFuture(None, finish())
-    return CombinedFuture(members[0].attempt, combinator, members, finish)
+    attempt = next((each.attempt for each in members if each.attempt is not None), None)
+    return CombinedFuture(attempt, combinator, members, finish)
+
+
+def _nothing() -> DurableFuture[list[Any]]:
+    return ReadyFuture(None, [])
+
+
+def _no_steps(_done: Done) -> Steps[None]:
+    yield from ()
 
 
 def _members(futures: Sequence[Member]) -> list[DurableFuture[Any]]:

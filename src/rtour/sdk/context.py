@@ -24,16 +24,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 from rtour.protocol import messages as m
 from rtour.sdk.context_calls import Calls, ScopedContext
 from rtour.sdk.context_signals import DurablePromise, Signals
-from rtour.sdk.futures import (
-    Decode,
-    DurableFuture,
-    LeafFuture,
-    ReadyFuture,
-    SealedFuture,
-    SleepFuture,
-    decode_state_keys,
-    decode_with,
-)
+from rtour.sdk.decoding import Decode, decode_state_keys, decode_with
+from rtour.sdk.futures import DurableFuture, LeafFuture, ReadyFuture, SealedFuture, SleepFuture
 from rtour.sdk.runs import Closure, RunAction, RunOptions
 from rtour.sdk.serde import Serde, resolve, return_hint, without_none
 

@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from rtour.protocol import messages as m
 from rtour.sdk.clients import ServiceClient
-from rtour.sdk.futures import (
-    CallFuture,
-    Decode,
-    DurableFuture,
-    LeafFuture,
-    SendHandle,
-    decode_with,
-)
+from rtour.sdk.decoding import Decode, decode_with
+from rtour.sdk.futures import CallFuture, DurableFuture, LeafFuture, SendHandle
 from rtour.sdk.handlers import handler_from_callable
 from rtour.sdk.serde import BytesSerde, Serde, resolve
 from rtour.sdk.vm import CallOptions

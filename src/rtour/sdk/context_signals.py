@@ -6,7 +6,8 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from rtour.protocol import messages as m
-from rtour.sdk.futures import Decode, DurableFuture, LeafFuture, decode_nothing, decode_with
+from rtour.sdk.decoding import Decode, decode_nothing, decode_with
+from rtour.sdk.futures import DurableFuture, LeafFuture
 from rtour.sdk.serde import Serde, resolve
 
 if TYPE_CHECKING:

@@ -3,18 +3,26 @@
 A future may be awaited many times, by several tasks, and combined with others. Combinations are
 futures too, so they nest. Awaiting gives the value or raises its TerminalError; a combination waits
 in the protocol's own terms, so that a suspended invocation is woken exactly when it can go on.
+
+What is made of other futures may nest deeper than Python's stack has room for, so it is worked
+through in loops, and gets its result in steps, each of which asks for the result of one part.
 """
+
+# ruff: noqa: SLF001 - futures are made of futures, and know their insides
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rtour.protocol import messages as m
+from rtour.protocol.trees import fold
+from rtour.sdk.decoding import Decode
 from rtour.sdk.exceptions import DurableTimeoutError, TerminalError
-from rtour.sdk.serde import Serde
-from rtour.sdk.vm import Leaf, Node, Outcome, Tree, outcome_of
+from rtour.sdk.vm import Leaf, Node, Outcome, Tree, evaluate, outcome_of
 
 if TYPE_CHECKING:
     from rtour.sdk.attempt import Attempt
@@ -22,7 +30,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 U = TypeVar("U")
-Decode = Callable[[m.Result], T]
+Steps = Generator["DurableFuture[Any]", Any, T]
+"""Yields the futures whose results are needed, is sent those, and returns its own."""
+Done = Callable[[], AbstractSet["DurableFuture[Any]"]]
+"""Of the futures that something is made of, those that are done; found out when first asked."""
 
 
 class DurableFuture(Awaitable[T], Generic[T]):
@@ -31,14 +42,14 @@ class DurableFuture(Awaitable[T], Generic[T]):
     __slots__ = ("_error", "_outcome", "_value", "attempt")
 
     def __init__(self, attempt: Attempt | None) -> None:
-        # Only the empty combination has none, and it never asks.
+        # Only the empty combination, and what is made of nothing else, has none: all is there.
         self.attempt: Attempt = attempt  # type: ignore[assignment]
         self._outcome = Outcome.PENDING
         self._value: T | None = None
         self._error: BaseException | None = None
 
     def __await__(self) -> Generator[Any, None, T]:
-        if self._outcome is Outcome.PENDING:
+        if self._outcome is Outcome.PENDING and self.attempt is not None:
             yield from self.attempt.pump.wait(self).__await__()
             if self.attempt.codec is not None:
                 yield from self.attempt.unseal(self.leaves()).__await__()
@@ -46,7 +57,9 @@ class DurableFuture(Awaitable[T], Generic[T]):
 
     def is_completed(self) -> bool:
         """Whether an await would return at once."""
-        return self._outcome is not Outcome.PENDING or self.attempt.vm.is_done(self.tree())
+        if self._outcome is not Outcome.PENDING or self.attempt is None:
+            return True
+        return self.attempt.vm.is_done(self.tree())
 
     def map(self, function: Callable[[T], U]) -> DurableFuture[U]:
         """A future of `function(value)`; failures pass through."""
@@ -201,106 +214,159 @@ class SendHandle:
         self._attempt.cancel_invocation(await self._invocation_id)
 
 
-class CombinedFuture(DurableFuture[T]):
+class CompositeFuture(DurableFuture[T]):
+    """What is made of other futures."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, attempt: Attempt | None, parts: Sequence[DurableFuture[Any]]) -> None:
+        super().__init__(attempt)
+        self._parts = tuple(parts)
+
+    def tree(self) -> Tree:
+        return fold(self, _unknown_composites, _tree_of)
+
+    def leaves(self) -> Sequence[LeafFuture[Any]]:
+        found: list[LeafFuture[Any]] = []
+        todo: list[DurableFuture[Any]] = [self]
+        while todo:
+            future = todo.pop()
+            if isinstance(future, CompositeFuture):
+                todo += reversed(future._parts)
+            else:
+                found += future.leaves()
+        return found
+
+    def _combined(self, trees: list[Tree]) -> Tree:
+        """Its own tree, from those of its parts."""
+        raise NotImplementedError
+
+    def _steps(self, done: Done) -> Steps[T]:
+        """How its result comes from those of its parts, once `tree()` is done."""
+        raise NotImplementedError
+
+    def _settle(self) -> None:
+        if self._outcome is not Outcome.PENDING:
+            return
+        done = cache(partial(_done_within, self))
+        running: list[tuple[CompositeFuture[Any], Steps[Any]]] = [(self, self._steps(done))]
+        value, error = None, None
+        while running:
+            future, steps = running[-1]
+            try:
+                part = steps.send(value) if error is None else steps.throw(error)
+            except StopIteration as end:
+                future._value, future._outcome = end.value, Outcome.SUCCESS
+                running.pop()
+            except Exception as failure:  # noqa: BLE001 - raised by `result`, whatever it is
+                future._error, future._outcome = failure, Outcome.FAILURE
+                running.pop()
+            else:
+                if isinstance(part, CompositeFuture) and part._outcome is Outcome.PENDING:
+                    running.append((part, part._steps(done)))
+                    value, error = None, None
+                    continue
+                part._settle()
+                value, error = part._value, part._error
+                continue
+            value, error = future._value, future._error
+
+
+def _unknown_composites(future: CompositeFuture[Any]) -> list[CompositeFuture[Any]]:
+    if future._outcome is not Outcome.PENDING:
+        return []
+    return [part for part in future._parts if isinstance(part, CompositeFuture)]
+
+
+def _trees_of_parts(future: CompositeFuture[Any], inner: Sequence[Tree]) -> list[Tree]:
+    within = iter(inner)
+    return [
+        next(within) if isinstance(part, CompositeFuture) else part.tree() for part in future._parts
+    ]
+
+
+def _tree_of(future: CompositeFuture[Any], inner: list[Tree]) -> Tree:
+    if future._outcome is not Outcome.PENDING:
+        return future._outcome
+    return future._combined(_trees_of_parts(future, inner))
+
+
+def _done_within(root: CompositeFuture[Any]) -> AbstractSet[DurableFuture[Any]]:
+    """All that is done of what a future is made of, to any depth; each is looked at once."""
+    done: set[DurableFuture[Any]] = set()
+    vm = None if root.attempt is None else root.attempt.vm
+    outcome_of_tree = partial(evaluate, ready={}) if vm is None else vm.outcome
+
+    def look(future: CompositeFuture[Any], inner: list[Outcome]) -> Outcome:
+        if future._outcome is not Outcome.PENDING:
+            return future._outcome
+        outcomes = [outcome_of_tree(tree) for tree in _trees_of_parts(future, inner)]
+        for part, outcome in zip(future._parts, outcomes, strict=True):
+            if outcome is not Outcome.PENDING:
+                done.add(part)
+        return outcome_of_tree(future._combined([*outcomes]))
+
+    fold(root, _unknown_composites, look)
+    return done
+
+
+class CombinedFuture(CompositeFuture[T]):
     """Several futures under one of the protocol's combinators."""
 
-    __slots__ = ("_children", "_combinator", "_finish")
+    __slots__ = ("_combinator", "_finish")
 
     def __init__(
         self,
-        attempt: Attempt,
+        attempt: Attempt | None,
         combinator: m.Combinator,
-        children: Sequence[DurableFuture[Any]],
-        finish: Callable[[], T],
+        parts: Sequence[DurableFuture[Any]],
+        finish: Callable[[Done], Steps[T]],
     ) -> None:
-        super().__init__(attempt)
+        super().__init__(attempt, parts)
         self._combinator = combinator
-        self._children = tuple(children)
         self._finish = finish
 
-    def tree(self) -> Tree:
-        if self._outcome is not Outcome.PENDING:
-            return self._outcome
-        return Node(self._combinator, tuple(child.tree() for child in self._children))
+    def _combined(self, trees: list[Tree]) -> Tree:
+        return Node(self._combinator, tuple(trees))
 
-    def leaves(self) -> Sequence[LeafFuture[Any]]:
-        return [leaf for child in self._children for leaf in child.leaves()]
-
-    def _compute(self) -> T:
-        return self._finish()
+    def _steps(self, done: Done) -> Steps[T]:
+        return self._finish(done)
 
 
-class MappedFuture(DurableFuture[U]):
+class MappedFuture(CompositeFuture[U]):
     """A future seen through a function."""
 
-    __slots__ = ("_function", "_inner")
+    __slots__ = ("_function",)
 
     def __init__(self, inner: DurableFuture[Any], function: Callable[[Any], U]) -> None:
-        super().__init__(inner.attempt)
-        self._inner = inner
+        super().__init__(inner.attempt, (inner,))
         self._function = function
 
-    def tree(self) -> Tree:
-        return self._inner.tree() if self._outcome is Outcome.PENDING else self._outcome
+    def _combined(self, trees: list[Tree]) -> Tree:
+        return trees[0]
 
-    def leaves(self) -> Sequence[LeafFuture[Any]]:
-        return self._inner.leaves()
-
-    def _compute(self) -> U:
-        return self._function(self._inner.result())
+    def _steps(self, _done: Done) -> Steps[U]:
+        return self._function((yield self._parts[0]))
 
 
-class TimeoutFuture(DurableFuture[T]):
+class TimeoutFuture(CompositeFuture[T]):
     """The first of a future and a timer."""
 
-    __slots__ = ("_delta", "_inner", "_timer")
+    __slots__ = ("_delta",)
 
     def __init__(self, inner: DurableFuture[T], timer: SleepFuture, delta: timedelta) -> None:
-        super().__init__(inner.attempt)
-        self._inner = inner
-        self._timer = timer
+        super().__init__(inner.attempt, (inner, timer))
         self._delta = delta
 
-    def tree(self) -> Tree:
-        if self._outcome is not Outcome.PENDING:
-            return self._outcome
-        children = (self._inner.tree(), self._timer.tree())
-        return Node(m.Combinator.FIRST_COMPLETED, children)
+    def _combined(self, trees: list[Tree]) -> Tree:
+        return Node(m.Combinator.FIRST_COMPLETED, tuple(trees))
 
-    def leaves(self) -> Sequence[LeafFuture[Any]]:
-        return self._inner.leaves()
-
-    def _compute(self) -> T:
-        if self._inner.is_completed():
-            return self._inner.result()
+    def _steps(self, done: Done) -> Steps[T]:
+        inner, _ = self._parts
+        if inner in done():
+            return (yield inner)  # type: ignore[no-any-return]
         raise DurableTimeoutError(f"timed out after {self._delta}")
 
 
 async def _unsealed(result: m.Result | None, codec: JournalValueCodec) -> m.Result | None:
     return m.Value(await codec.decode(result.content)) if isinstance(result, m.Value) else result
-
-
-# --- decoding ------------------------------------------------------------------------------------
-
-
-def decode_with(serde: Serde[T]) -> Decode[T | None]:
-    """Values through a serde; no value is None."""
-
-    def decode(result: m.Result) -> T | None:
-        return serde.deserialize(result.content) if isinstance(result, m.Value) else None
-
-    return decode
-
-
-def decode_nothing(_result: m.Result) -> None:
-    """For results that only say that something is done."""
-
-
-def decode_invocation_id(result: m.Result) -> str:
-    assert isinstance(result, m.InvocationId), f"{result} is no invocation id"
-    return result.id
-
-
-def decode_state_keys(result: m.Result) -> list[str]:
-    assert isinstance(result, m.StateKeys), f"{result} are no state keys"
-    return [key.decode() for key in result.keys]

@@ -15,7 +15,7 @@ Whatever goes wrong is an Error frame and a closed machine; from then on every o
 of the SDK's internal exceptions and nothing more is written.
 """
 
-from rtour.sdk.vm.awaiting import CANCEL, Leaf, Node, Outcome, Tree, outcome_of
+from rtour.sdk.vm.awaiting import CANCEL, Leaf, Node, Outcome, Tree, evaluate, outcome_of
 from rtour.sdk.vm.core import Phase, Progress
 from rtour.sdk.vm.machine import VM, CallOptions
 from rtour.sdk.vm.retries import RunFailure, RunRetryPolicy
@@ -32,5 +32,6 @@ __all__ = [
     "RunFailure",
     "RunRetryPolicy",
     "Tree",
+    "evaluate",
     "outcome_of",
 ]

@@ -3,6 +3,8 @@
 A leaf is one notification to come: a completion id (int > 0), minus a signal's index (int < 0),
 or a signal's name (str). Combinators nest freely; their meaning is the protocol's (§5.9), the same
 that the server evaluates to decide whether a suspended invocation may go on.
+
+Trees may nest deeper than Python's stack has room for: nothing here recurses.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import NamedTuple
 
 from rtour.protocol import messages as m
 from rtour.protocol.messages import Combinator
+from rtour.protocol.trees import fold
 
 Leaf = int | str
 
@@ -44,10 +47,27 @@ def outcome_of(result: m.Result) -> Outcome:
 
 def evaluate(tree: Tree, ready: Mapping[Leaf, m.Result]) -> Outcome:
     """The outcome of `tree`, given the notifications seen so far."""
+    if not isinstance(tree, Node):
+        return _without_children(tree, ready)
+
+    def outcome(node: Node, inner: list[Outcome]) -> Outcome:
+        within = iter(inner)
+        children = [
+            next(within) if isinstance(child, Node) else _without_children(child, ready)
+            for child in node.children
+        ]
+        return _combine(node.combinator, children)
+
+    return fold(tree, _nodes, outcome)
+
+
+def _nodes(node: Node) -> list[Node]:
+    return [child for child in node.children if isinstance(child, Node)]
+
+
+def _without_children(tree: Leaf | Outcome, ready: Mapping[Leaf, m.Result]) -> Outcome:
     if isinstance(tree, Outcome):
         return tree
-    if isinstance(tree, Node):
-        return _combine(tree.combinator, [evaluate(child, ready) for child in tree.children])
     result = ready.get(tree)
     return Outcome.PENDING if result is None else outcome_of(result)
 
@@ -82,22 +102,45 @@ def _until(decisive: Outcome, otherwise: Outcome, children: list[Outcome]) -> Ou
 # --- on the wire -------------------------------------------------------------------------------
 
 
+class _Told(NamedTuple):
+    """A node's outcome, and what is left to tell the server of it."""
+
+    outcome: Outcome
+    rest: m.Future
+
+
 def to_future(tree: Node, ready: Mapping[Leaf, m.Result]) -> m.Future:
     """The tree as the server is told: without the parts that are done."""
-    completions: dict[int, None] = {}
-    signals: dict[int, None] = {}
-    names: dict[str, None] = {}
-    nested: list[m.Future] = []
-    for child in tree.children:
-        if evaluate(child, ready) is not Outcome.PENDING:
-            continue
-        if isinstance(child, Node):
-            nested.append(to_future(child, ready))
-        elif isinstance(child, str):
-            names[child] = None
-        else:
-            assert isinstance(child, int), child
-            (completions if child > 0 else signals)[abs(child)] = None
+
+    def tell(node: Node, inner: list[_Told]) -> _Told:
+        within = iter(inner)
+        outcomes: list[Outcome] = []
+        leaves: list[Leaf] = []
+        nested: list[m.Future] = []
+        for child in node.children:
+            if isinstance(child, Node):
+                outcome, rest = next(within)
+                if outcome is Outcome.PENDING:
+                    nested.append(rest)
+            else:
+                outcome = _without_children(child, ready)
+                if outcome is Outcome.PENDING and not isinstance(child, Outcome):
+                    leaves.append(child)
+            outcomes.append(outcome)
+        return _Told(
+            _combine(node.combinator, outcomes), _future(node.combinator, leaves, tuple(nested))
+        )
+
+    return fold(tree, _nodes, tell).rest
+
+
+def _future(combinator: Combinator, leaves: list[Leaf], nested: tuple[m.Future, ...]) -> m.Future:
+    """Each leaf once, in the order in which they stand."""
+    numbers = [leaf for leaf in dict.fromkeys(leaves) if isinstance(leaf, int)]
     return m.Future(
-        tuple(completions), tuple(signals), tuple(names), tuple(nested), tree.combinator
+        tuple([leaf for leaf in numbers if leaf > 0]),
+        tuple([-leaf for leaf in numbers if leaf < 0]),
+        tuple([leaf for leaf in dict.fromkeys(leaves) if isinstance(leaf, str)]),
+        nested,
+        combinator,
     )

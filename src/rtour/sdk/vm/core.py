@@ -2,8 +2,7 @@
 
 Input is cut into frames and kept whole until the replay is complete; then commands are matched
 against the recorded ones until those run out, and written from there on. Notifications are looked
-at one by one, in the order of the journal, and only when someone waits: this order is what makes
-every replay take the same way.
+at (`arrivals`) only when someone waits: this order is what makes every replay take the same way.
 """
 
 from __future__ import annotations
@@ -19,7 +18,8 @@ from rtour.protocol import messages as m
 from rtour.protocol.framing import Decoder, Frame, decode, encode
 from rtour.sdk.exceptions import SdkInternalException, SuspendedException
 from rtour.sdk.vm import replay
-from rtour.sdk.vm.awaiting import CANCEL, Leaf, Node, Outcome, Tree, evaluate, to_future
+from rtour.sdk.vm.arrivals import Arrivals
+from rtour.sdk.vm.awaiting import CANCEL, Leaf, Node, Outcome, Tree, to_future
 from rtour.sdk.vm.eager_state import EagerState
 
 PROTOCOL_VIOLATION: Final = 571
@@ -79,14 +79,11 @@ class Core:
         self._output: list[bytes] = []
         self._missing_entries = 0
         self._recorded: deque[m.Command] = deque()
-        self._notifications: deque[m.Notification] = deque()
-        self._ready: dict[Leaf, m.Result] = {}
-        self._late_signals: dict[Leaf, deque[m.Result]] = {}
-        self._arrived: set[int] = set()
+        self._arrivals = Arrivals()
         self._proposals: dict[int, m.Value | m.Failure] = {}
         self._calls: dict[int, str | None] = {}
         self._waiting_runs: list[int] = []
-        self._announced: m.Future | None = None
+        self._announced = b""
         self._draining = False
 
     # --- input and output --------------------------------------------------------------------
@@ -162,7 +159,7 @@ class Core:
         if type_ in _COMMANDS:
             self._recorded.append(cast("m.Command", message))
         elif isinstance(message, m.Notification):
-            self._enqueue(message)
+            self._arrivals.add(message)
         else:
             raise ProtocolError(
                 PROTOCOL_VIOLATION, f"{type(message).__name__} inside the journal of an attempt"
@@ -188,12 +185,7 @@ class Core:
                 f"only notifications may follow the journal, received 0x{type_:04x} "
                 f"{type(message).__name__}",
             )
-        self._enqueue(message)
-
-    def _enqueue(self, notification: m.Notification) -> None:
-        self._notifications.append(notification)
-        if notification.type != m.MessageType.SIGNAL:
-            self._arrived.add(cast("int", notification.id))
+        self._arrivals.add(message)
 
     # --- the journal -------------------------------------------------------------------------
 
@@ -234,44 +226,36 @@ class Core:
         if self.closed:
             return Progress.CLOSED
         while True:
-            if CANCEL in self._ready:
+            if CANCEL in self._arrivals.ready:
                 if self._cancel_calls():
                     return Progress.CLOSED if self.closed else Progress.CANCELLED
             elif any(map(self.is_done, trees)):
                 return Progress.DONE
-            if not self._notifications:
+            if not self._arrivals.unseen:
                 return self._block(self._awaited(trees))
-            self._look_at(self._notifications.popleft())
+            self._look()
 
     def is_done(self, tree: Tree) -> bool:
         """Whether the notifications looked at so far resolve `tree`."""
-        if type(tree) is int:  # nearly always
-            return tree in self._ready
-        return evaluate(tree, self._ready) is not Outcome.PENDING
+        return self._arrivals.is_done(tree)
+
+    def outcome(self, tree: Tree) -> Outcome:
+        """How far the notifications looked at so far bring `tree`."""
+        return self._arrivals.outcome(tree)
 
     def take(self, leaf: Leaf) -> m.Result | None:
         """The result of a leaf, once: a signal's next value comes up after it."""
-        result = self._ready.pop(leaf, None)
-        late = self._late_signals.get(leaf)
-        if result is not None and late:
-            self._ready[leaf] = late.popleft()
-        return result
+        return self._arrivals.take(leaf)
 
-    def _look_at(self, notification: m.Notification) -> None:
-        leaf: Leaf = notification.id
-        if notification.type == m.MessageType.SIGNAL:
-            if isinstance(leaf, int):
-                leaf = -leaf
-            if leaf in self._ready:
-                self._late_signals.setdefault(leaf, deque()).append(notification.result)
-                return
-        elif leaf in self._calls and isinstance(notification.result, m.InvocationId):
-            self._calls[leaf] = notification.result.id
-        self._ready[leaf] = notification.result
+    def _look(self) -> None:
+        notification = self._arrivals.look()
+        id_, result = notification.id, notification.result
+        if isinstance(result, m.InvocationId) and id_ in self._calls:
+            self._calls[id_] = result.id
 
     def _awaited(self, trees: Sequence[Tree]) -> Node:
         """What can move the handler on: any tree, or a cancellation; or the way to cancel."""
-        if CANCEL in self._ready:
+        if CANCEL in self._arrivals.ready:
             unknown = tuple(leaf for leaf, target in self._calls.items() if target is None)
             return Node(m.Combinator.FIRST_COMPLETED, unknown[:1])
         return Node(m.Combinator.FIRST_COMPLETED, (*trees, CANCEL))
@@ -302,7 +286,7 @@ class Core:
         if self.executing:
             return Progress.WAIT
         if self.input_closed or self._draining:
-            self.write(m.Suspension(to_future(awaited, self._ready)))
+            self.write(m.Suspension(to_future(awaited, self._arrivals.ready)))
             self.suspended = True
             self.closed = True
             return Progress.CLOSED
@@ -312,7 +296,7 @@ class Core:
     @property
     def has_news(self) -> bool:
         """Notifications have come that nobody has looked at."""
-        return bool(self._notifications)
+        return bool(self._arrivals.unseen)
 
     def about_to_wait(self, trees: Sequence[Tree]) -> None:
         """The handler will wait for sure: say so at once, with the commands it has made."""
@@ -322,7 +306,7 @@ class Core:
             or self._draining
             or self.executing
             or self._waiting_runs
-            or self._notifications
+            or self._arrivals.unseen
         ):
             self._announce(self._awaited(trees))
 
@@ -330,10 +314,11 @@ class Core:
         """Tell a V7 server what the handler waits for, for people to see."""
         if self.version < _V7:
             return
-        future = to_future(awaited, self._ready)
-        if future != self._announced:
-            self._announced = future
-            self.write(m.AwaitingOn(future))
+        # As bytes: deep trees cannot be compared as they are.
+        announcement = encode(m.AwaitingOn(to_future(awaited, self._arrivals.ready)), self.version)
+        if announcement != self._announced:
+            self._announced = announcement
+            self._output.append(announcement)
 
     # --- the end -----------------------------------------------------------------------------
 

@@ -222,7 +222,7 @@ class VM(Core):
         told = len(self._output)
         self.command(run)
         self._runs_to_tell += len(self._output) - told
-        if completion not in self._arrived:
+        if not self._arrivals.has_come(completion):
             self._waiting_runs.append(completion)
             self._runs[completion] = run
             self._run_indexes[completion] = self.command_index

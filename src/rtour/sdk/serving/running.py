@@ -1,4 +1,8 @@
-"""The process around a listener: sockets, signals, workers, reloading."""
+"""The process around a listener: sockets, signals, workers, reloading.
+
+Signals that ask to stop are held back while nobody is there to take them: from before the first
+fork until each process has its handlers. Whoever reads that it serves may stop it at once.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Iterable
-from contextlib import suppress
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +25,8 @@ DEFAULT_PORT: Final = 9080
 _LOG: Final = logging.getLogger("rtour.sdk.serving")
 _NEEDED: Final = ("ngh2", "httptools")
 _LOOK_EVERY_S: Final = 0.5
+_STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
+_BACKLOG: Final = 1024
 
 
 def serve(
@@ -44,12 +50,33 @@ def serve(
             "or serve the app with any ASGI server."
         )
     listening = _listen(host, port)
+    changed = False
+    with _signals_held_back():
+        if workers > 1:
+            _fork(workers, endpoint, listening)
+        else:
+            changed = _run(_serve_until_signal(endpoint, listening, reload=reload))
+    if changed:
+        _start_anew()
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _take_signals() -> None:
+    """There are handlers now: also for what came before."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+
+
+def _say_serving(endpoint: Endpoint, listening: socket.socket) -> None:
     names = ", ".join(endpoint.services) or "no services"
     _LOG.info("serving %s on http://%s:%s", names, *listening.getsockname()[:2])
-    if workers > 1:
-        _fork(workers, endpoint, listening)
-    elif _run(_serve_until_signal(endpoint, listening, reload=reload)):
-        _start_anew()
 
 
 def _endpoint_of(app: Any) -> Endpoint:
@@ -81,15 +108,18 @@ def _run(main: Coroutine[Any, Any, bool]) -> bool:
 
 
 async def _serve_until_signal(
-    endpoint: Endpoint, listening: socket.socket, *, reload: bool = False
+    endpoint: Endpoint, listening: socket.socket, *, alone: bool = True, reload: bool = False
 ) -> bool:
     """True when the code has changed and the process should start anew."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _STOPPING:
         loop.add_signal_handler(number, stop.set)
+    _take_signals()
     listener = Listener(endpoint)
     await listener.start(listening)
+    if alone:
+        _say_serving(endpoint, listening)
     changed = await _wait(stop) if reload else not await stop.wait()
     await listener.stop()
     return changed
@@ -144,9 +174,12 @@ def _fork(workers: int, endpoint: Endpoint, listening: socket.socket) -> None:
     """Processes that accept from one socket; all stop together."""
     if not hasattr(os, "fork"):
         raise RuntimeError("More than one worker needs an operating system that can fork.")
+    listening.listen(_BACKLOG)  # who comes before the first worker is ready waits for it
     children = [_child(endpoint, listening) for _ in range(workers)]
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _STOPPING:
         signal.signal(number, lambda *_: _terminate(children))
+    _say_serving(endpoint, listening)
+    _take_signals()
     os.wait()  # the first to end, asked or not, ends the rest
     _terminate(children)
     with suppress(ChildProcessError):
@@ -158,8 +191,14 @@ def _child(endpoint: Endpoint, listening: socket.socket) -> int:
     process = os.fork()
     if process:
         return process
-    _run(_serve_until_signal(endpoint, listening))
-    os._exit(0)
+    code = 1
+    try:
+        _run(_serve_until_signal(endpoint, listening, alone=False))
+        code = 0
+    except Exception:  # noqa: BLE001 - the parent only sees that it ended
+        _LOG.exception("a worker ended, and all the others with it")
+    finally:
+        os._exit(code)
 
 
 def _terminate(children: Iterable[int]) -> None:

@@ -25,10 +25,15 @@ MINUTE_MS, DAY_MS = 60_000, 86_400_000
 class Driven(Rig):
     """A rig whose clock can be driven. `machine` is the clock of machine and service."""
 
-    def __init__(self, machine: VirtualClock, storage: MemoryStorage | None = None) -> None:
+    def __init__(
+        self,
+        machine: VirtualClock,
+        storage: MemoryStorage | None = None,
+        retries_held: int = 10_000,
+    ) -> None:
         self.machine = machine
         self.driven = SkippingClock(machine)
-        super().__init__(self.driven, storage=storage)
+        super().__init__(self.driven, storage=storage, retries_held=retries_held)
         restore(self.driven, self.recovered)
         processor = self.processor
         self.cleaner = Cleaner(
@@ -70,9 +75,9 @@ class Driven(Rig):
         return asyncio.get_running_loop().create_task(pilot.run())
 
 
-def on_rig(scenario: Callable[[Driven], Awaitable[None]]) -> None:
+def on_rig(scenario: Callable[[Driven], Awaitable[None]], *, retries_held: int = 10_000) -> None:
     async def main(clock: VirtualClock) -> None:
-        await scenario(Driven(clock))
+        await scenario(Driven(clock, retries_held=retries_held))
 
     run(main)
 

@@ -12,6 +12,7 @@ from rtour.clock import ahead_ms
 from rtour.engine.commands import Kill
 from rtour.protocol import messages as m
 from rtour.server.autopilot import PATIENCE_S, QUICK_RETRIES, QUIET_S
+from rtour.server.live import live_attempts
 from rtour.server.time_control import CannotDrive
 from rtour.server.transport import ConnectFailed
 from tests.server.driven import DAY_MS, MINUTE_MS, Driven, finish, on_rig, sleeping, suspended
@@ -63,8 +64,12 @@ def test_automatic_time_waits_for_attempts_that_run() -> None:
     on_rig(scenario)
 
 
-def test_automatic_time_gives_an_absent_service_a_moment() -> None:
-    """Its attempts are not used up in milliseconds."""
+held_or_left = pytest.mark.parametrize("retries_held", [10_000, 0], ids=["held", "left"])
+
+
+@held_or_left
+def test_automatic_time_gives_an_absent_service_a_moment(retries_held: int) -> None:
+    """Its attempts are not used up in milliseconds, wherever it waits for the next."""
 
     async def scenario(rig: Driven) -> None:
         pilot = rig.autopilot()
@@ -73,16 +78,17 @@ def test_automatic_time_gives_an_absent_service_a_moment() -> None:
         rig.policy = replace(rig.policy, max_attempts=None, initial_interval_ms=MINUTE_MS)
         rig.invoke(greeter())
         await asyncio.sleep(PATIENCE_S * 4.5)
-        (activation,) = rig.invoker.activations()
-        assert activation.attempts == 5
+        (row,) = live_attempts(rig.invoker)
+        assert row.retry_count == 5
         rig.transport.refuse = None
         await rig.attempt()
         pilot.cancel()
 
-    on_rig(scenario)
+    on_rig(scenario, retries_held=retries_held)
 
 
-def test_automatic_time_does_not_hurry_what_fails_again_and_again() -> None:
+@held_or_left
+def test_automatic_time_does_not_hurry_what_fails_again_and_again(retries_held: int) -> None:
     """A few retries take no time; then each waits a second of the world's, and no sleep does."""
 
     async def scenario(rig: Driven) -> None:
@@ -107,7 +113,7 @@ def test_automatic_time_does_not_hurry_what_fails_again_and_again() -> None:
         assert len(waits) == QUICK_RETRIES + 5
         pilot.cancel()
 
-    on_rig(scenario)
+    on_rig(scenario, retries_held=retries_held)
 
 
 def test_automatic_time_leaps_for_others_beside_what_fails() -> None:

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 
-from rtour.server.activation import Activation
+from rtour.server.back_off import Failed
 from rtour.server.invoker import Invoker
 from rtour.server.processor import Processor
 from rtour.server.requests import Overloaded, Unavailable
@@ -83,14 +83,13 @@ class Autopilot:
 
     def _patience_s(self, due: Due) -> float:
         """For how long what is due next is to wait in real time, too."""
-        failing = self._invoker.activation(due.invocation_id) if due.what == "retry" else None
-        if failing is None or not _is_slow(failing):
+        failed = self._invoker.back_off.failed(due.invocation_id) if due.what == "retry" else None
+        if failed is None or not _is_slow(failed):
             return 0
-        return failing.failed_at + PATIENCE_S - asyncio.get_running_loop().time()
+        return failed.since + PATIENCE_S - asyncio.get_running_loop().time()
 
 
-def _is_slow(failing: Activation) -> bool:
+def _is_slow(failed: Failed) -> bool:
     """Whether to try it at once would only use up its attempts."""
-    error = failing.last_error
-    unreachable = error is not None and error.doc_code == UNREACHABLE_CODE
-    return unreachable or failing.attempts > QUICK_RETRIES
+    unreachable = failed.error is not None and failed.error.doc_code == UNREACHABLE_CODE
+    return unreachable or failed.attempts > QUICK_RETRIES

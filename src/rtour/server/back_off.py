@@ -14,14 +14,16 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 from rtour.clock import Clock, wait_ms
+from rtour.engine.model import AttemptError
 from rtour.server.activation import Activation, Tried
 from rtour.server.backlog import Left
 from rtour.server.reasons import Reason, Reasons
 
 _LOOK_AGAIN_MS: Final = 10_000  # the wall clock may be set: look at it at least this often
 _PAGE: Final = 100  # so many are brought back in a turn: 2 ms
-# Due, number, attempt, reason, and what was tried; the id follows. In order of what is due.
-_PACKED: Final = Struct(">QQIIIIIQQ")
+# Due, number, attempt, reason, when it failed, and what was tried; the id follows. In order of what
+# is due.
+_PACKED: Final = Struct(">QQIIdIIIQQ")
 
 
 class Retry(NamedTuple):
@@ -31,6 +33,14 @@ class Retry(NamedTuple):
     id: str
     left: Left
     reason: Reason
+
+
+class Failed(NamedTuple):
+    """The latest attempt of an invocation that waits: when it failed, by the event loop's time."""
+
+    since: float
+    attempts: int
+    error: AttemptError | None
 
 
 class BackOff:
@@ -102,12 +112,24 @@ class BackOff:
         retry = self._unpack(packed)
         activation = self._bring_back(retry.left)
         if activation is not None:
+            activation.failed_at = retry.left.since
             activation.last_error, activation.deployment_id, activation.sdk = retry.reason
         return activation
 
     def left(self) -> Iterator[Retry]:
         """What was left to storage, in no order."""
         return map(self._unpack, list(self._left.values()))
+
+    def failed(self, id_: str) -> Failed | None:
+        """How the latest attempt of one that waits here went, held or left; None if it does not."""
+        activation = self._held.get(id_)
+        if activation is not None:
+            return Failed(activation.failed_at, activation.attempts, activation.last_error)
+        packed = self._left.get(id_)
+        if packed is None:
+            return None
+        retry = self._unpack(packed)
+        return Failed(retry.left.since, retry.left.tried.attempts, retry.reason.last_error)
 
     def next(self) -> tuple[int, str] | None:
         """When the next one is tried, and its id."""
@@ -185,12 +207,12 @@ class BackOff:
 
     def _pack(self, activation: Activation, at: int) -> bytes:
         invocation, reason = activation.invocation, self._reasons.number_of(activation)
-        numbers = (at, invocation.number, invocation.attempt, reason, *activation.tried())
-        return _PACKED.pack(*numbers) + invocation.id.encode()
+        about = (at, invocation.number, invocation.attempt, reason, activation.failed_at)
+        return _PACKED.pack(*about, *activation.tried()) + invocation.id.encode()
 
     def _unpack(self, packed: bytes) -> Retry:
-        at, number, attempt, reason, *tried = _PACKED.unpack_from(packed)
-        left = Left(number, attempt, False, 0.0, Tried(*tried))
+        at, number, attempt, reason, failed_at, *tried = _PACKED.unpack_from(packed)
+        left = Left(number, attempt, False, failed_at, Tried(*tried))
         return Retry(at, _id(packed), left, self._reasons[reason])
 
 

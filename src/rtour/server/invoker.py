@@ -365,10 +365,6 @@ class Invoker:
         """What runs or waits for its next attempt, but for what is left to storage."""
         return iter(list(self._active.values()))
 
-    def activation(self, id_: str) -> Activation | None:
-        """The one of this invocation, if it is held."""
-        return self._active.get(id_)
-
     @property
     def running(self) -> int:
         """How many attempts are under way, those that are being broken off counted."""

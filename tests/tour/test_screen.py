@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from io import StringIO
 
 import pytest
+from rich.console import Console
 from textual.pilot import Pilot
 from textual.screen import ModalScreen
+from textual.widgets import Static
 
 from rtour.tui.tour import TourApp, app_of
 from tour.guide.guide import Guide
 
 DIALOGS = ("s", "l")
+SMALL = (80, 24)
 
 
 def words(app: TourApp) -> str:
@@ -76,6 +80,47 @@ async def _play(press: Callable[..., Awaitable[str]], guide: Guide) -> None:
     assert "Invoking over HTTP" in await press("b")
 
 
+async def test_notes_leave_the_outcome_in_sight(guide: Guide) -> None:
+    """What is told for a moment, such as that the server is back, is above and not below."""
+    async with guide.open():
+        app = app_of(guide, guide.folder / ".tour" / "ui")
+        async with app.run_test(size=SMALL, notifications=True) as pilot:
+            await pressed(pilot, app, "enter")
+            app.notify("the server is back")
+            await pilot.pause()
+            lines = words(app).splitlines()
+            told = next(number for number, each in enumerate(lines) if "is back" in each)
+            outcome = next(number for number, each in enumerate(lines) if "✘ expected" in each)
+            assert 0 < told < outcome
+            assert lines[outcome].rstrip().endswith("knows CartObject")
+
+
+async def test_what_commands_print_fits_the_panel(guide: Guide) -> None:
+    """Tables are laid out for the columns there are: rows go on below, none is folded."""
+    async with guide.open():
+        app = app_of(guide, guide.folder / ".tour" / "ui")
+        app.animation_level = "none"
+        async with app.run_test(size=SMALL) as pilot:
+            await pilot.pause()
+            await pressed(pilot, app, "s")
+            await pressed(pilot, app, "y")
+            shown = app.screen.query_one("#verdict-text", Static)
+            panel = app.screen.query_one("#verdict")
+            assert panel.show_vertical_scrollbar
+            printed = _drawn(shown, shown.size.width)
+            assert printed == _drawn(shown, 1000)
+            assert "CartObject          VirtualObject  1         yes     3" in printed
+            assert "deployment dp_" in printed
+
+
+def _drawn(shown: Static, width: int) -> str:
+    """What the panel shows if it is so wide, without the spaces at the end of lines."""
+    console = Console(width=width, file=StringIO())
+    console.print(shown.content)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
 @pytest.mark.slow
 async def test_a_small_terminal(guide: Guide) -> None:
     """At 80 x 24 the outcome stays in sight, and the keys reach every line of every panel."""
@@ -85,7 +130,7 @@ async def test_a_small_terminal(guide: Guide) -> None:
         await guide.solve(guide.lessons[0])
         guide.move(guide.lessons[12 - 1])
         await guide.solve(guide.current)
-        async with app.run_test(size=(80, 24)) as pilot:
+        async with app.run_test(size=SMALL) as pilot:
             await pilot.pause()
             checked = await pressed(pilot, app, "enter")
             assert "Done. Enter goes on." in checked

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import shutil
 from collections.abc import AsyncIterator, Sequence
@@ -19,18 +18,9 @@ from .lesson import Lesson, addressed, commands, placed, title
 from .look import Look
 from .outside import Outside
 from .progress import Progress
+from .running import WIDTH, Ran, run
 from .theatre import Theatre
 from .verdict import NotYet, Verdict
-
-COMMAND_WITHIN_S = 60.0
-
-
-class Ran(msgspec.Struct, frozen=True):
-    """A command of a lesson, and what came of it."""
-
-    command: str
-    output: str
-    code: int
 
 
 class Guide:
@@ -144,13 +134,13 @@ class Guide:
 
     # --- doing it for the learner ------------------------------------------------------------
 
-    async def solve(self, lesson: Lesson) -> list[Ran]:
+    async def solve(self, lesson: Lesson, width: int = WIDTH) -> list[Ran]:
         """Puts the solution into the learner's files and runs the lesson's commands."""
         todo = self.commands(lesson)
-        ran = [await self.run(command) for command in todo[: lesson.before]]
+        ran = [await self.run(command, width) for command in todo[: lesson.before]]
         self.put(lesson.solution(self.source))
         await self.theatre.fresh_service()
-        ran += [await self.run(command) for command in todo[lesson.before :]]
+        ran += [await self.run(command, width) for command in todo[lesson.before :]]
         if lesson.keep is not None:
             self.put(msgspec.structs.replace(lesson, edits=lesson.keep).solution(self.source))
             await self.theatre.fresh_service()
@@ -172,24 +162,9 @@ class Guide:
         solved = (each.solution(self.source) for each in self.lessons if name in each.files)
         return stages | {files[name] for files in solved}
 
-    async def run(self, command: str) -> Ran:
-        """Runs a command as the learner would in a terminal."""
-        process = await asyncio.create_subprocess_shell(
-            command,
-            cwd=self.folder.parent,
-            env=self.theatre.env,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        try:
-            async with asyncio.timeout(COMMAND_WITHIN_S):
-                output, _ = await process.communicate()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            return Ran(command, f"(still running after {COMMAND_WITHIN_S:g}s, stopped)", 124)
-        return Ran(command, output.decode("utf-8", "replace"), process.returncode or 0)
+    async def run(self, command: str, width: int = WIDTH) -> Ran:
+        """Runs a command as the learner would in a terminal of so many columns."""
+        return await run(command, self.folder.parent, self.theatre.env, width)
 
     # --- starting over -----------------------------------------------------------------------
 

@@ -31,11 +31,11 @@ from rtour.tui.app import RtourApp
 from rtour.tui.paint import Piece, line, stack, status_piece
 from rtour.tui.picking import Choice, Pick
 from rtour.tui.tour_dialogs import Offer
-from rtour.tui.tour_lines import Lines, Told, plain, ran_lines, verdict_lines
+from rtour.tui.tour_lines import PRINTED, Lines, Told, plain, ran_lines, verdict_lines
 from rtour.tui.view import View
 from rtour.tui.workspace import Workspace
 
-WIDE = 110
+WIDE, NARROWEST = 110, 40
 INVOCATIONS, LOG_LINES = 8, 30
 KEYS = "↓ reads on, c lists the commands; enter checks what you did."
 SOLVED = "Solved. Enter checks it."
@@ -54,6 +54,7 @@ Pick { align: center middle; }
 #watch:focus { border-left: vkey $accent; }
 #verdict:focus { border-top: hkey $accent; }
 #verdict-text { height: auto; }
+TourView ToastRack { dock: top; }
 .narrow #watch { display: none; }
 .narrow.watching #watch { display: block; width: 1fr; border-left: none; }
 .narrow.watching #lesson { display: none; }
@@ -252,9 +253,15 @@ class TourView(View[None, Seen]):
         if not await self.app.push_screen_wait(self._offer()):
             return
         self._begin_work("solving …")
-        ran = await self._guide.solve(self._lesson)
+        ran = await self._guide.solve(self._lesson, self._columns())
         told = [told for each in ran for told in ran_lines(each)]
         self.post_message(self.Answered([*plain([SOLVED], "strong"), *told]))
+
+    def _columns(self) -> int:
+        """How wide a command's output may be, to stand in the panel as it was printed."""
+        panel = self.query_one("#verdict")
+        around = panel.gutter.width + panel.styles.scrollbar_size_vertical + PRINTED
+        return max(panel.outer_size.width - around, NARROWEST)
 
     def _offer(self) -> Offer:
         diff = self._guide.diff(self._lesson).splitlines()

@@ -16,6 +16,8 @@ from rtour.tui.paint import Piece, Tone, line
 
 OUTPUT_LINES = 16
 MARK, FINDING, OUTPUT = 2, 12, 6
+PRINTED = 2
+"""Columns before what a command printed."""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -74,6 +76,6 @@ def ran_lines(ran: Any) -> list[Told]:
     """A command, and the end of what it printed."""
     lines = ran.output.rstrip().splitlines()
     left_out = [Told(Piece("  …", "quiet"))] if len(lines) > OUTPUT_LINES else []
-    shown = [Told(Piece(f"  {each}"), OUTPUT) for each in lines[-OUTPUT_LINES:]]
+    shown = [Told(Piece(" " * PRINTED + each), OUTPUT) for each in lines[-OUTPUT_LINES:]]
     command = Told(Piece(f"$ {ran.command}", "bad" if ran.code else "name"), OUTPUT)
     return [command, *left_out, *shown]

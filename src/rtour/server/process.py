@@ -8,10 +8,11 @@ import signal
 import sys
 from collections.abc import Callable
 
-from rtour.server.allocator import return_large_blocks
+from rtour.server import allocator
 from rtour.server.descriptors import raise_limit
 from rtour.server.main import Server, StorageFailed
 from rtour.server.settings import Settings
+from rtour.server.tasks import TaskSet
 
 SWITCH_INTERVAL_S = 0.0005
 SAME_SIGNAL_S = 0.5
@@ -19,8 +20,9 @@ SAME_SIGNAL_S = 0.5
 
 async def serve(settings: Settings, started: Callable[[Server], None]) -> None:
     """Run a server until SIGINT or SIGTERM, or until its disk or data fails: StorageFailed."""
-    return_large_blocks()
+    give_back = allocator.set_up()
     raise_limit()
+    tasks = TaskSet()
     async with Server(settings) as server:
         _stop_on_signals(server)
         # A commit in its thread gets the interpreter back soon when its disk has answered.
@@ -28,8 +30,11 @@ async def serve(settings: Settings, started: Callable[[Server], None]) -> None:
         # What is there now stays: the collector need not look at it again and again.
         gc.freeze()
         gc.set_threshold(50_000, 50, 50)
+        if give_back is not None:
+            tasks.spawn(allocator.keep_small(give_back, allocator.resident_bytes), "allocator")
         started(server)
         await server.stop_requested.wait()
+        await tasks.cancel_all()
     if server.failure is not None:
         raise StorageFailed(str(server.failure)) from server.failure
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rtour.server.allocator import resident_bytes
 from rtour.server.metrics.exposition import Metric, counter, gauge
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def metrics(server: Server) -> Iterator[Metric]:
     yield counter("process_cpu_seconds_total", "CPU time used.", _cpu_seconds)
-    yield gauge("process_resident_memory_bytes", "Memory used.", _resident_bytes)
+    yield gauge("process_resident_memory_bytes", "Memory used.", resident_bytes)
     yield gauge("process_open_fds", "Open file descriptors.", _open_files)
     yield gauge(
         "process_start_time_seconds",
@@ -27,13 +28,6 @@ def metrics(server: Server) -> Iterator[Metric]:
 def _cpu_seconds() -> float:
     times = os.times()
     return times.user + times.system
-
-
-def _resident_bytes() -> float:
-    statm = Path("/proc/self/statm")
-    if not statm.exists():  # not Linux
-        return 0
-    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _open_files() -> float:

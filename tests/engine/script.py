@@ -12,6 +12,7 @@ A block is one or more lines, `----`, and what the engine did, as `narrate` prin
     fire a/1                                 the timer of completion 1; a/0 is the delayed start;
                                              first=yes takes the oldest one, not the latest
     signal b 17 "v"                          complete a 2 "v" · attach b reply=8 · output b reply=8
+    attach b by=a/7                          an invocation does · tell b, of its number=3
     cancel a                                 kill pause resume purge purge-journal expire
     restart a as=b from=3                    patch Obj/k x=1 · documents service=json
     show a                                   an invocation and its journal, or an object's rows
@@ -33,6 +34,7 @@ from rtour.engine.model import (
     CallerSink,
     DocumentKind,
     RequestSink,
+    Sink,
     StatePatch,
 )
 from rtour.ids import awakeable_id
@@ -90,8 +92,15 @@ class Script:
             name, target, body.encode(), idempotency_key=options.get("key"), **fields
         )
 
-    def do_attach(self, name, reply) -> list[Step]:
-        return self.world.apply(c.Attach(self.world.id(name), RequestSink(int(reply))))
+    def do_attach(self, name, reply="0", by="") -> list[Step]:
+        sink: Sink = RequestSink(int(reply))
+        if by:
+            waiting, _, completion_id = by.partition("/")
+            sink = self._caller(waiting, completion_id, m.MessageType.ATTACH_INVOCATION_COMPLETION)
+        return self.world.apply(c.Attach(self.world.id(name), sink))
+
+    def do_tell(self, name, number) -> list[Step]:
+        return self.world.apply(c.Tell(self.world.id(name), int(number)))
 
     def do_detach(self, name, reply) -> list[Step]:
         return self.world.apply(c.Detach(self.world.id(name), int(reply)))
@@ -107,11 +116,12 @@ class Script:
 
     def do_complete(self, name, completion_id, value="void", number=None) -> list[Step]:
         """An answer for a call of `name`, by default of the invocation that is there now."""
-        stored = self.world.stored(name)
-        waiting = int(number) if number else stored.number
-        type_ = m.MessageType.CALL_COMPLETION
-        sink = CallerSink(self.world.id(name), waiting, int(completion_id), type_)
+        sink = self._caller(name, completion_id, m.MessageType.CALL_COMPLETION, number)
         return self.world.apply(c.Complete(sink, result(value)))
+
+    def _caller(self, name, completion_id, type_, number=None) -> CallerSink:
+        waiting = int(number) if number else self.world.stored(name).number
+        return CallerSink(self.world.id(name), waiting, int(completion_id), type_)
 
     def do_begin(self, name) -> list[Step]:
         return self.world.apply(c.Begin(self.world.id(name)))

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from rtour.engine import waiting
+
 from .script import Script
 
 SCRIPTS = sorted(Path(__file__).with_name("scripts").glob("*.txt"))
@@ -24,8 +26,11 @@ def _block(script: Script, block: str) -> str:
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_engine_does_what_the_script_says(path: Path, rewrite: bool) -> None:
+def test_engine_does_what_the_script_says(
+    path: Path, rewrite: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every decision of the script is the one written down."""
+    monkeypatch.setattr(waiting, "TOLD_AT_ONCE", 2)
     text = path.read_text()
     happened = played(text)
     if rewrite:

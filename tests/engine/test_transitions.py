@@ -107,6 +107,7 @@ CASES: dict[str, tuple[Build, dict[str, str]]] = {
     "Signal awaited": (lambda w: c.Signal(w.id("a"), 1, m.VOID), {"suspended": "running"}),
     "Signal other": (lambda w: c.Signal(w.id("a"), 17, m.VOID), {}),
     "Attach": (lambda w: c.Attach(w.id("a"), RequestSink(9)), {}),
+    "Tell": (lambda w: c.Tell(w.id("a"), 1), {}),
     "Detach": (lambda w: c.Detach(w.id("a"), 9), {}),
     "GetOutput": (lambda w: c.GetOutput(w.id("a"), RequestSink(9)), {}),
     "Cancel": (

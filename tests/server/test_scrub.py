@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from rtour.engine import changes as c
 from rtour.server import scrub
-from rtour.server.main import Server, StorageFailed
+from rtour.server.main import Server
 from rtour.server.process import serve
+from rtour.server.requests import StorageFailed
 from rtour.server.settings import ConfigError, Settings, load
 from rtour.storage.failures import DamagedError
 from rtour.storage.sqlite import SqliteStorage

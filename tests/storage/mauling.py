@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from rtour.engine import changes as c
-from rtour.engine.model import DocumentKind, InboxItem, Invocation, Promise, Status
+from rtour.engine.model import (
+    CallerSink,
+    DocumentKind,
+    InboxItem,
+    Invocation,
+    Promise,
+    RequestSink,
+    Status,
+    Telling,
+)
 from rtour.protocol.messages import Failure, Value
 from rtour.storage.failures import StorageError
 from rtour.storage.settings import CommitIn, SqliteSettings
@@ -59,6 +68,9 @@ def changes() -> Iterator[list[c.Change]]:
             *(c.PutState("Cart", f"k{number}", b"n%d" % n, b"value %d" % n) for n in range(3)),
             c.PutPromise("Cart", f"k{number}", "done", Promise(Value(b"kept %d" % number))),
             c.PutTimer(v.timer(number + 5)),
+            c.PutWaiter("inv_1", 1, CallerSink(f"inv_{number + 1}", number + 1, 7, 0x8012)),
+            c.PutWaiter("inv_2", 2, RequestSink(1 << 60 | number)),
+            c.PutTelling(Telling("inv_1", number + 1, Value(b"told %d" % number))),
             c.PutDocument(DocumentKind.DEPLOYMENT, f"dp_{number}", b'{"number": %d}' % number),
         ]
 
@@ -118,6 +130,9 @@ def _answers(storage: SqliteStorage) -> Iterator[tuple[str, Any]]:
         yield f"state {key}", view.all_state("Cart", key)
         yield f"one of the state {key}", view.state("Cart", key, b"n1")
         yield f"promise {key}", view.promise("Cart", key, "done")
+    for number in range(1, OBJECTS + 2):
+        yield f"waiters {number}", view.waiters("inv_1", number, 1000)
+        yield f"telling {number}", view.telling("inv_1", number)
     yield "timers", storage.timers_after(None, 1000)
     yield "expired", storage.expired(1 << 50, 1000)
 

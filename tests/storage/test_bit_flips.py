@@ -64,6 +64,9 @@ def test_the_specimen_has_answers_of_every_kind(specimens: Specimens) -> None:
         assert all(truth[f"journal {n}"] for n in range(1, mauling.INVOCATIONS + 1))
         assert all(truth[f"{what} k1"] for what in ("lock", "inbox", "state", "promise"))
         assert truth["timers"]
+        assert all(len(truth[f"waiters {n}"]) == mauling.OBJECTS for n in (1, 2))
+        assert truth["telling 2"]
+        assert truth["recovered"].tellings
 
 
 @each_file

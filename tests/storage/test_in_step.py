@@ -16,12 +16,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from rtour.engine import changes as c
 from rtour.engine.model import (
+    CallerSink,
     DocumentKind,
     Entry,
     Invocation,
     Promise,
+    RequestSink,
     StatePatch,
     Status,
+    Telling,
     Timer,
     TimerKind,
 )
@@ -38,6 +41,14 @@ IDS = ["inv_a", "inv_b"]
 OBJECTS = [("Cart", "ada"), ("Cart", "bob")]
 NAMES = [b"", b"\xff"]
 PROMISES = ["done"]
+SINKS = [
+    *(
+        CallerSink("inv_x", number, completion, 0x8012)
+        for number in (1, 7)
+        for completion in (1, 2)
+    ),
+    *(RequestSink(number) for number in (1, 7, 1 << 60)),
+]
 LIVING = [Status.SCHEDULED, Status.INVOKED, Status.SUSPENDED]
 ids = st.sampled_from(IDS)
 objects = st.sampled_from(OBJECTS)
@@ -203,6 +214,25 @@ class InStep(RuleBasedStateMachine):
         put = dice.random() < 0.6
         self.write(c.PutDocument(kind, "one", b"{}") if put else c.DeleteDocument(kind, "one"))
 
+    def wait(self, dice: random.Random) -> None:
+        stored = self.stored(dice)
+        if stored is not None:
+            self.write(c.PutWaiter(stored.id, stored.number, dice.choice(SINKS)))
+
+    def wait_no_more(self, dice: random.Random) -> None:
+        """Whoever waits for an invocation that ended, too; some wait for nothing."""
+        number = dice.choice(sorted(self.model.working.waiters) or [1])
+        self.write(c.DeleteWaiter("inv_a", number, dice.choice(SINKS)))
+
+    def tell(self, dice: random.Random) -> None:
+        told = sorted(self.model.working.tellings)
+        stored = self.stored(dice)
+        if told and dice.random() < 0.5:
+            self.write(c.DeleteTelling("inv_a", dice.choice(told)))
+        elif stored is not None:
+            result = dice.choice([Value(b""), Value(b"told"), Failure(409, "killed")])
+            self.write(c.PutTelling(Telling(stored.id, stored.number, result)))
+
     # --- commits and restarts --------------------------------------------------------------------
 
     def settled(self, error: BaseException | None) -> None:
@@ -265,6 +295,7 @@ class InStep(RuleBasedStateMachine):
         for number in range(expected.last_sequence + 1):
             assert self.sqlite.stored(number) == self.model.stored(number)
         assert found.documents == expected.documents
+        assert found.tellings == expected.tellings
         # A record without changes leaves no trace; its number may be used again.
         assert found.last_sequence <= expected.last_sequence
         self.read_all()
@@ -290,6 +321,14 @@ class InStep(RuleBasedStateMachine):
         assert list(sqlite.inbox(*name)) == list(model.inbox(*name))
         assert next(sqlite.inbox(*name), None) == next(model.inbox(*name), None)
         assert list(sqlite.all_state(*name).items()) == list(model.all_state(*name).items())
+
+    @rule(limit=st.integers(1, 4))
+    def read_waiters(self, limit: int) -> None:
+        model, sqlite = self.model.view, self.sqlite.view
+        for number in {*self.model.working.waiters, *self.model.working.tellings}:
+            expected = model.waiters("inv_a", number, limit)
+            assert sqlite.waiters("inv_a", number, limit) == expected
+            assert sqlite.telling("inv_a", number) == model.telling("inv_a", number)
 
     @precondition(lambda self: not self.committing)
     @rule(limit=st.integers(1, 4), at=st.integers(0, 60))
@@ -320,6 +359,7 @@ class InStep(RuleBasedStateMachine):
             self.read_invocation(id_, 0)
         for name in OBJECTS:
             self.read_object(name, NAMES[0], PROMISES[0])
+        self.read_waiters(3)
 
 
 OPERATIONS = [
@@ -342,6 +382,10 @@ OPERATIONS = [
     InStep.set_timer,
     InStep.delete_timer,
     InStep.document,
+    InStep.wait,
+    InStep.wait,
+    InStep.wait_no_more,
+    InStep.tell,
 ]
 
 InStep.TestCase.settings = settings(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 from hypothesis import given
 
-from rtour.engine.model import Invocation, Promise, StatePatch, Status
+from rtour.engine.model import Invocation, Promise, Sink, StatePatch, Status, Telling
 from rtour.protocol.messages import Failure, Value
 from rtour.storage import rows
 
@@ -40,6 +40,21 @@ def test_invocations_survive_their_rows(
 def test_promises_survive_their_rows(promise: Promise) -> None:
     """Open ones with their waiters, kept and broken ones with their result."""
     assert rows.read_promise(null(rows.promise(promise))) == promise
+
+
+@given(v.one_sink)
+def test_who_waits_survives_its_row(sink: Sink) -> None:
+    """Callers and requests, in the order that SQLite has them in, too."""
+    row = rows.waiter(7, sink)
+    assert rows.read_waiter(null(row)) == sink
+    assert rows.place_of_waiter(sink) == row[1:-1]
+
+
+@given(v.results)
+def test_what_is_told_survives_its_row(result: Value | Failure) -> None:
+    """Values and failures, be they empty."""
+    told = Telling("inv_7", 7, result)
+    assert rows.read_telling(null(rows.telling(told))) == told
 
 
 @given(v.patches)

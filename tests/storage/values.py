@@ -60,7 +60,8 @@ sources = st.one_of(
 caller_sinks = st.builds(
     CallerSink, texts, st.integers(1, 99), st.integers(0, 99), st.integers(0x8000, 0xFFFF)
 )
-sinks = st.lists(caller_sinks | st.builds(RequestSink, st.integers(1, 2**60)), max_size=2)
+one_sink = caller_sinks | st.builds(RequestSink, st.integers(1, 2**60))
+sinks = st.lists(one_sink, max_size=2)
 failures = st.builds(
     Failure, st.integers(0, 999), texts, st.lists(st.tuples(texts, texts), max_size=2).map(tuple)
 )

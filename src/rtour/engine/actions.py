@@ -59,6 +59,13 @@ class SetTimer(Struct):
     timer: Timer
 
 
+class TellRest(Struct):
+    """More wait for the result of an ended invocation than one commit takes: propose `Tell`."""
+
+    id: str
+    number: int
+
+
 # --- answers to requests -------------------------------------------------------------------------
 
 
@@ -120,5 +127,13 @@ class Respond(Struct):
 
 
 Action = (
-    StartAttempt | AbortAttempt | RetryNow | PauseAttempt | Notify | AckEntry | SetTimer | Respond
+    StartAttempt
+    | AbortAttempt
+    | RetryNow
+    | PauseAttempt
+    | Notify
+    | AckEntry
+    | SetTimer
+    | TellRest
+    | Respond
 )

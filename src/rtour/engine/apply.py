@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rtour.engine import commands as c
-from rtour.engine import control, journal, lifecycle, objects, outcomes
+from rtour.engine import control, journal, lifecycle, objects, outcomes, waiting
 from rtour.engine.changes import DeleteInvocation, PutInvocation
 from rtour.engine.decision import Decision
 from rtour.engine.model import DocumentKind, Status
@@ -26,9 +26,10 @@ HANDLERS: dict[type, Callable[[View, c.Record, Any], Decision]] = {
     c.AttemptEnded: journal.on_attempt_ended,
     c.Complete: outcomes.on_complete,
     c.Signal: outcomes.on_signal,
-    c.Attach: outcomes.on_attach,
-    c.Detach: outcomes.on_detach,
-    c.GetOutput: outcomes.on_get_output,
+    c.Attach: waiting.on_attach,
+    c.Detach: waiting.on_detach,
+    c.Tell: waiting.on_tell,
+    c.GetOutput: waiting.on_get_output,
     c.Cancel: control.on_cancel,
     c.Kill: control.on_kill,
     c.Pause: control.on_pause,

@@ -9,7 +9,9 @@ from rtour.engine.model import (
     InboxItem,
     Invocation,
     Promise,
+    Sink,
     Struct,
+    Telling,
     Timer,
 )
 
@@ -25,7 +27,7 @@ class PutInvocation(_Change):
 
 
 class DeleteInvocation(_Change):
-    """Remove the invocation, its journal and its events."""
+    """Remove the invocation, its journal and its events; who waits for it is another's matter."""
 
     id: str
     number: int
@@ -111,6 +113,31 @@ class ClearPromises(_Change):
     key: str
 
 
+class PutWaiter(_Change):
+    """One more waits for the end of the invocation with this number."""
+
+    id: str
+    number: int
+    sink: Sink
+
+
+class DeleteWaiter(_Change):
+    """One of those was told, or waits no more; it may never have been there."""
+
+    id: str
+    number: int
+    sink: Sink
+
+
+class PutTelling(_Change):
+    telling: Telling
+
+
+class DeleteTelling(_Change):
+    id: str
+    number: int
+
+
 class PutTimer(_Change):
     timer: Timer
 
@@ -145,6 +172,10 @@ Change = (
     | ClearState
     | PutPromise
     | ClearPromises
+    | PutWaiter
+    | DeleteWaiter
+    | PutTelling
+    | DeleteTelling
     | PutTimer
     | DeleteTimer
     | PutDocument

@@ -224,6 +224,16 @@ class Detach(Struct):
     request_id: int
 
 
+class Tell(Struct):
+    """Tell the next of those who wait for the invocation with this number, which has ended.
+
+    Nothing is done if all are told: it may come more often than needed.
+    """
+
+    id: str
+    number: int
+
+
 class GetOutput(Struct):
     """Take the result of an invocation if it has ended."""
 
@@ -335,6 +345,7 @@ Command = (
     | Signal
     | Attach
     | Detach
+    | Tell
     | GetOutput
     | Cancel
     | Kill

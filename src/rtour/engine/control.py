@@ -36,8 +36,9 @@ from rtour.engine.model import (
     Status,
 )
 from rtour.engine.objects import forget_workflow, leave_queue
-from rtour.engine.outcomes import answer, notify, start_attempt
+from rtour.engine.outcomes import notify, start_attempt
 from rtour.engine.view import View
+from rtour.engine.waiting import tell_all
 from rtour.protocol.framing import decode
 from rtour.protocol.messages import VOID, Failure, MessageType, Notification, SignalIndex
 
@@ -99,8 +100,7 @@ def _erase(view: View, invocation: Invocation, result: Failure, decision: Decisi
     """
     if invocation.status is Status.INBOXED:
         leave_queue(view, invocation, decision)
-    for sink in invocation.sinks:
-        answer(decision, sink, result, invocation)
+    tell_all(view, invocation, result, decision)
     decision.changes.append(DeleteInvocation(invocation.id, invocation.number))
 
 

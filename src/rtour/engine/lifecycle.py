@@ -32,9 +32,10 @@ from rtour.engine.model import (
     TimerKind,
 )
 from rtour.engine.objects import forget_workflow, release, run_or_queue
-from rtour.engine.outcomes import answer, append, fire_sleep, start_attempt
+from rtour.engine.outcomes import append, fire_sleep, start_attempt
 from rtour.engine.places import advance
 from rtour.engine.view import View
+from rtour.engine.waiting import answer, answer_stored, tell_all, wait_for
 from rtour.protocol.framing import decode, encode_payload
 from rtour.protocol.messages import (
     Failure,
@@ -121,11 +122,11 @@ def _join(existing: Invocation, record: Record, command: Invoke, decision: Decis
         if isinstance(sink, RequestSink):
             decision.respond(sink.request_id, Finished(existing.id, ALREADY_INVOKED))
         else:
-            answer(decision, sink, ALREADY_INVOKED, existing)
+            answer(decision, sink, ALREADY_INVOKED, existing.id)
     elif existing.result is not None:
-        answer(decision, sink, existing.result, existing, stored=True)
+        answer_stored(decision, sink, existing)
     else:
-        decision.put(replace(existing, sinks=(*existing.sinks, sink), modified_at=record.at))
+        wait_for(existing, sink, record.at, decision)
 
 
 def on_fire_timer(view: View, record: Record, command: FireTimer) -> Decision:
@@ -277,8 +278,7 @@ def finish(
     decision: Decision,
 ) -> None:
     """End a running invocation: tell who waits, keep what retention says, pass on the lock."""
-    for sink in invocation.sinks:
-        answer(decision, sink, result, invocation)
+    tell_all(view, invocation, result, decision)
     target = invocation.target
     if invocation.completion_retention_ms > 0:
         _keep(record.at, invocation, result, decision)

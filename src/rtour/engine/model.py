@@ -146,7 +146,8 @@ class Invocation(Struct, omit_defaults=True):
     """Everything stored of one invocation but its journal.
 
     `number` is the sequence of the record that made it: unique even if an id is used again, and
-    the order of rows on disk. `attempt` is the number of the attempt whose reports count.
+    the order of rows on disk. `attempt` is the number of the attempt whose reports count. `sinks`
+    are the first few who wait for the end; others have rows of their own (`waiting`).
     `commands` counts the command entries of `journal_length` entries. `awaiting` is what a
     suspended one waits for, without the parts that came already.
     """
@@ -279,6 +280,14 @@ class Promise(Struct):
 
     result: Value | Failure | None = None
     waiters: tuple[CallerSink, ...] = ()
+
+
+class Telling(Struct):
+    """The result of an ended invocation, while some who waited for it are still to be told."""
+
+    id: str
+    number: int
+    result: Value | Failure
 
 
 class TimerKind(enum.IntEnum):

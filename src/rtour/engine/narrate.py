@@ -99,7 +99,7 @@ def _change(change: c.Change) -> str:
     match change:
         case c.PutInvocation():
             return f"+ invocation {invocation(change.invocation)}"
-        case c.DeleteInvocation() | c.DeleteJournal():
+        case c.DeleteInvocation() | c.DeleteJournal() | c.DeleteTelling():
             return f"- {_noun(change)} {change.id}"
         case c.AppendEntry():
             return f"+ entry {change.id}/{change.entry.index} {entry(change.entry)}"
@@ -107,6 +107,11 @@ def _change(change: c.Change) -> str:
             event = change.event
             error = f" {_show(event.error)}" if event.error else ""
             return f"+ event {change.id}/{event.after_index} {event.type.value}{error}"
+        case c.PutWaiter() | c.DeleteWaiter():
+            sign = "+" if isinstance(change, c.PutWaiter) else "-"
+            return f"{sign} waiter {change.id} {_show(change.sink)}"
+        case c.PutTelling(telling):
+            return f"+ telling {telling.id} {_show(telling.result)}"
     sign = "+" if type(change).__name__.startswith("Put") else "-"
     return f"{sign} {_noun(change)} {_fields(change)}"
 

@@ -5,34 +5,14 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from rtour.engine import awaiting
-from rtour.engine.actions import (
-    Finished,
-    NotFound,
-    Notify,
-    NotReady,
-    Respond,
-    Response,
-    StartAttempt,
-    Verdict,
-)
+from rtour.engine.actions import Notify, StartAttempt, Verdict
 from rtour.engine.changes import AppendEntry, DeleteTimer
-from rtour.engine.commands import Attach, Complete, Detach, FireTimer, GetOutput, Record, Signal
+from rtour.engine.commands import Complete, FireTimer, Record, Signal
 from rtour.engine.decision import Decision
-from rtour.engine.model import (
-    LIVE,
-    CallerSink,
-    Entry,
-    Invocation,
-    RequestSink,
-    Sink,
-    Status,
-    TimerKind,
-)
+from rtour.engine.model import LIVE, Entry, Invocation, Status, TimerKind
 from rtour.engine.view import View
 from rtour.protocol.framing import encode_payload
-from rtour.protocol.messages import VOID, Failure, MessageType, Notification, Result, Value
-
-NOT_FOUND = Failure(404, "not found")
+from rtour.protocol.messages import VOID, MessageType, Notification, Result
 
 
 def append(
@@ -105,32 +85,6 @@ def start_attempt(
     return invocation
 
 
-def answer(
-    decision: Decision,
-    sink: Sink,
-    result: Value | Failure,
-    invocation: Invocation,
-    *,
-    stored: bool = False,
-) -> None:
-    """Tell one who waits for `invocation` its result."""
-    if isinstance(sink, CallerSink):
-        decision.messages.append(Complete(sink, result))
-        return
-    expires_at = invocation.expires_at if stored else None
-    decision.actions.append(Respond(sink.request_id, Finished(invocation.id, result, expires_at)))
-
-
-def _answer_without_result(
-    decision: Decision, sink: Sink, response: Response, result: Failure | None
-) -> Decision:
-    if isinstance(sink, CallerSink):
-        decision.messages.append(Complete(sink, result or VOID))
-    else:
-        decision.respond(sink.request_id, response)
-    return decision
-
-
 def on_complete(view: View, record: Record, command: Complete) -> Decision:
     decision = Decision()
     sink = command.sink
@@ -151,44 +105,6 @@ def on_signal(view: View, record: Record, command: Signal) -> Decision:
         type_ = MessageType.SIGNAL
         decision.put(notify(decision, record.at, invocation, type_, command.signal, command.result))
     return decision.outcome(command.request_id, Verdict.ACCEPTED)
-
-
-def on_attach(view: View, record: Record, command: Attach) -> Decision:
-    decision = Decision()
-    invocation = view.invocation(command.id)
-    if invocation is None:
-        return _answer_without_result(decision, command.sink, NotFound(command.id), NOT_FOUND)
-    if invocation.status is Status.COMPLETED:
-        assert invocation.result is not None
-        answer(decision, command.sink, invocation.result, invocation, stored=True)
-        return decision
-    decision.put(
-        replace(invocation, sinks=(*invocation.sinks, command.sink), modified_at=record.at)
-    )
-    return decision
-
-
-def on_detach(view: View, record: Record, command: Detach) -> Decision:
-    """Keep no list of clients that went away: they come again and again with a new number."""
-    decision = Decision()
-    invocation = view.invocation(command.id)
-    gone = RequestSink(command.request_id)
-    if invocation is not None and gone in invocation.sinks:
-        left = tuple(sink for sink in invocation.sinks if sink != gone)
-        decision.put(replace(invocation, sinks=left, modified_at=record.at))
-    return decision
-
-
-def on_get_output(view: View, _record: Record, command: GetOutput) -> Decision:
-    decision = Decision()
-    invocation = view.invocation(command.id)
-    if invocation is None:
-        return _answer_without_result(decision, command.sink, NotFound(command.id), NOT_FOUND)
-    if invocation.status is Status.COMPLETED:
-        assert invocation.result is not None
-        answer(decision, command.sink, invocation.result, invocation, stored=True)
-        return decision
-    return _answer_without_result(decision, command.sink, NotReady(command.id), None)
 
 
 def fire_sleep(view: View, record: Record, command: FireTimer) -> Decision:

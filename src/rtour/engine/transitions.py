@@ -36,6 +36,7 @@ ALLOWED: dict[type, dict[Status | None, Statuses]] = {
     c.Signal: _WAKE,
     c.Attach: {},
     c.Detach: {},
+    c.Tell: {},
     c.GetOutput: {},
     c.Cancel: {S: frozenset({None}), Q: frozenset({None}), P: frozenset({R}), **_WAKE},
     c.Kill: {

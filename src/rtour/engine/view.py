@@ -9,11 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from rtour.engine.model import DocumentKind, Entry, InboxItem, Invocation, Promise, Struct
+from rtour.engine.model import (
+    DocumentKind,
+    Entry,
+    InboxItem,
+    Invocation,
+    Promise,
+    Sink,
+    Struct,
+    Telling,
+)
 
 
 class InvocationKey(Struct):
-    """An invocation, its journal, and the object it targets."""
+    """An invocation, its journal, who waits for it, and the object it targets."""
 
     id: str
 
@@ -44,6 +53,13 @@ class View(Protocol):
 
     def entries(self, invocation: Invocation, first: int = 0) -> list[Entry]:
         """The journal from index `first` on, in order."""
+
+    def waiters(self, id: str, number: int, limit: int) -> list[Sink]:  # noqa: A002
+        """Of those who have rows of their own and wait for the invocation of this id and number:
+        the first `limit`, in an order of their own.
+        """
+
+    def telling(self, id: str, number: int) -> Telling | None: ...  # noqa: A002
 
     def lock(self, service: str, key: str) -> str | None:
         """The id of the invocation that holds the object."""

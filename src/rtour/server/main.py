@@ -16,7 +16,6 @@ from rtour.clock import Clock, SkippingClock, SystemClock
 from rtour.engine import actions as a
 from rtour.engine.commands import Command
 from rtour.engine.model import Invocation, RequestSink, Target
-from rtour.errors import RtourError
 from rtour.server.access import Access
 from rtour.server.admin.app import About, Admin
 from rtour.server.attempt_terms import AttemptLimits
@@ -45,11 +44,12 @@ from rtour.server.query.pace import Pace
 from rtour.server.query.postgres.listener import PostgresPort
 from rtour.server.registration import Registration
 from rtour.server.registry import Registry
-from rtour.server.requests import Requests
+from rtour.server.requests import Requests, Stopping, StorageFailed
 from rtour.server.routes import Routes
 from rtour.server.scrub import opened, scrub
 from rtour.server.settings import Settings
 from rtour.server.tasks import TaskSet
+from rtour.server.tellings import Tellings
 from rtour.server.time_control import TimeControl, described, restore
 from rtour.server.timers import Timers
 from rtour.server.transport import Transport
@@ -67,17 +67,6 @@ REQUEST_IDS_PER_MS = 1 << 20
 LATE_S = 1.0  # of the loop, or the processor: by then it is better to come again
 LATE_CALLERS = 500  # fewer are not why the loop is late
 LAST_ANSWERS_S = 0.5  # for telling clients whose time is up
-
-
-class Stopping(RtourError):  # noqa: N818 - reads as the fact it reports
-    """What clients are told whose invocation goes on in the server's next life."""
-
-    def __init__(self) -> None:
-        super().__init__("the server is stopping, the invocation goes on when it is back")
-
-
-class StorageFailed(RtourError):  # noqa: N818
-    """A commit failed or the data is damaged: the server stops, nothing more can be promised."""
 
 
 class Server:
@@ -160,6 +149,7 @@ class Server:
         )
         self.state_size = StateSize(self.queries, self._tasks)
         self.timers = Timers(self.storage.timers_after, propose, clock)
+        self.tellings = Tellings(propose)
         self.cleaner = Cleaner(
             self.storage.expired,
             propose,
@@ -181,6 +171,7 @@ class Server:
             a.Notify: self.invoker.notify,
             a.AckEntry: self.invoker.ack_entry,
             a.SetTimer: lambda action: self.timers.set(action.timer),
+            a.TellRest: self.tellings.go_on,
             a.Respond: self.requests.resolve,
         }
 
@@ -277,6 +268,7 @@ class Server:
             log.warning("The clock can be driven (--dev-clock). It is %s", described(self._clock))
             self.time = self._control(self._clock)
         self.subscriptions.load(recovered.documents)
+        self.tellings.load(recovered.tellings)
 
     def _control(self, clock: SkippingClock) -> TimeControl:
         return TimeControl(
@@ -301,6 +293,7 @@ class Server:
         """Take up what the server's last life left: attempts, timers, what is to be forgotten."""
         if going_on := self.invoker.recover():
             log.info("%d invocations go on from their journals", going_on)
+        self.tellings.start()
         self.timers.start()
         self.subscriptions.start()
         self._tasks.spawn(self.cleaner.run(), "cleaner")
@@ -389,6 +382,7 @@ class Server:
         self.timers.stop()
         await self.invoker.drain(grace_s)
         await self.invoker.stop()
+        self.tellings.stop()
         await self.processor.settled()
         if hasattr(self, "admin"):  # it is made once the ingress listens
             await self.admin.close(min(grace_s, 1.0))

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from rtour.server import allocator
 from rtour.server.descriptors import raise_limit
-from rtour.server.main import Server, StorageFailed
+from rtour.server.main import Server
+from rtour.server.requests import StorageFailed
 from rtour.server.settings import Settings
 from rtour.server.tasks import TaskSet
 

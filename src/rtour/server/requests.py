@@ -29,6 +29,17 @@ class Unavailable(RtourError):  # noqa: N818
     """No answer will come: the server cannot go on."""
 
 
+class Stopping(RtourError):  # noqa: N818
+    """What clients are told whose invocation goes on in the server's next life."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is stopping, the invocation goes on when it is back")
+
+
+class StorageFailed(RtourError):  # noqa: N818
+    """A commit failed or the data is damaged: the server stops, nothing more can be promised."""
+
+
 class _Party:
     """Callers that wait for the end of one invocation, with one number in the engine.
 
@@ -65,9 +76,8 @@ class Requests:
     the next commit, so that callers without number do not keep an operator out. `room` waits while
     too much is not yet durable.
 
-    Those who wait for the end of the same invocation wait together, as one for the engine: it keeps
-    the list of who waits in the invocation's row, which thousands would make long, and each of them
-    would have written anew.
+    Those who wait for the end of the same invocation wait together, as one for the engine: it
+    stores who waits, and each of them would cost a commit.
     """
 
     def __init__(

@@ -13,17 +13,21 @@ from typing import Protocol
 import msgspec
 
 from rtour.engine.changes import Change
-from rtour.engine.commands import Document
+from rtour.engine.commands import Document, Tell
 from rtour.engine.model import Entry, Invocation, Timer
 from rtour.engine.view import View
 
 
 class Recovered(msgspec.Struct, frozen=True):
-    """What a restart needs beside the running invocations: documents, the place in the log."""
+    """What a restart needs beside the running invocations: documents, the place in the log.
+
+    `tellings` are to be proposed: the results that not all who wait for them have been told.
+    """
 
     last_sequence: int
     last_at: int
     documents: list[Document]
+    tellings: list[Tell] = []
 
 
 class Storage(Protocol):

@@ -19,6 +19,8 @@ from rtour.engine.model import (
     InboxItem,
     Invocation,
     Promise,
+    Sink,
+    Telling,
     Timer,
 )
 
@@ -70,7 +72,9 @@ class Batch:
         "journals",
         "objects",
         "sequence",
+        "tellings",
         "timers",
+        "waiters",
     )
 
     def __init__(self, base: int) -> None:
@@ -81,13 +85,21 @@ class Batch:
         self.forgotten: list[int] = []
         self.journals: dict[int, JournalChanges] = {}
         self.objects: dict[Object, ObjectChanges] = {}
+        self.waiters: dict[int, dict[Sink, bool]] = {}
+        self.tellings: dict[int, Telling | None] = {}
         self.timers: dict[Timer, bool] = {}
         self.documents: dict[tuple[DocumentKind, str], bytes | None] = {}
 
     @property
     def is_empty(self) -> bool:
         return not (
-            self.invocations or self.journals or self.objects or self.timers or self.documents
+            self.invocations
+            or self.journals
+            or self.objects
+            or self.waiters
+            or self.tellings
+            or self.timers
+            or self.documents
         )
 
     def add(self, changes: Iterable[c.Change], sequence: int, at: int) -> None:
@@ -187,6 +199,25 @@ def _clear_promises(batch: Batch, change: c.ClearPromises) -> None:
     changes.promises = {}
 
 
+def _put_waiter(batch: Batch, change: c.PutWaiter) -> None:
+    batch.waiters.setdefault(change.number, {})[change.sink] = True
+
+
+def _delete_waiter(batch: Batch, change: c.DeleteWaiter) -> None:
+    if change.number > batch.base:
+        batch.waiters.get(change.number, {}).pop(change.sink, None)
+    else:
+        batch.waiters.setdefault(change.number, {})[change.sink] = False
+
+
+def _put_telling(batch: Batch, change: c.PutTelling) -> None:
+    batch.tellings[change.telling.number] = change.telling
+
+
+def _delete_telling(batch: Batch, change: c.DeleteTelling) -> None:
+    batch.tellings[change.number] = None
+
+
 def _put_timer(batch: Batch, change: c.PutTimer) -> None:
     batch.timers[change.timer] = True
 
@@ -221,6 +252,10 @@ _APPLY: dict[type, Callable[[Batch, Any], None]] = {
     c.ClearState: _clear_state,
     c.PutPromise: _put_promise,
     c.ClearPromises: _clear_promises,
+    c.PutWaiter: _put_waiter,
+    c.DeleteWaiter: _delete_waiter,
+    c.PutTelling: _put_telling,
+    c.DeleteTelling: _delete_telling,
     c.PutTimer: _put_timer,
     c.DeleteTimer: _delete_timer,
     c.PutDocument: _put_document,

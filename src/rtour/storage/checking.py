@@ -34,7 +34,7 @@ from rtour.storage.failures import (
 )
 from rtour.storage.ledger import reading
 from rtour.storage.reader import Reader
-from rtour.storage.schema import NEWEST, found_version, schema_sum
+from rtour.storage.schema import found_version, schema_sum
 from rtour.storage.sums import SUMS, Sum
 
 SHOWN_MAX = 20
@@ -66,11 +66,12 @@ def _problems(connection: sqlite3.Connection, version: int) -> Iterator[str]:
     for (answer,) in connection.execute(f"PRAGMA integrity_check({SHOWN_MAX})"):
         if answer != "ok":
             yield answer.removeprefix("*** in database main ***\n")
-    if version < NEWEST:
+    kinds = [kind for kind in SUMS if kind.since <= version]
+    if not kinds:
         return  # it has no sums yet
     yield from frame_problems(connection)
     sums.register(connection)
-    for kind in SUMS:
+    for kind in kinds:
         yield from _wrong_sums(connection, kind)
 
 

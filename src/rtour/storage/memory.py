@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from rtour.engine import changes as c
-from rtour.engine.commands import Document
+from rtour.engine.commands import Document, Tell
 from rtour.engine.model import (
     DocumentKind,
     Entry,
@@ -22,11 +22,14 @@ from rtour.engine.model import (
     InboxItem,
     Invocation,
     Promise,
+    Sink,
     Status,
+    Telling,
     Timer,
 )
 from rtour.engine.view import DocumentKey, InvocationKey, Key, ObjectKey, View
 from rtour.storage import Recovered
+from rtour.storage.rows import place_of_waiter
 
 Object = tuple[str, str]
 
@@ -44,6 +47,8 @@ class Tables:
         self.inboxes: dict[Object, dict[int, InboxItem]] = {}
         self.states: dict[Object, dict[bytes, bytes]] = {}
         self.promises: dict[Object, dict[str, Promise]] = {}
+        self.waiters: dict[int, dict[Sink, None]] = {}
+        self.tellings: dict[int, Telling] = {}
         self.timers: dict[Timer, None] = {}
         self.documents: dict[tuple[DocumentKind, str], bytes] = {}
 
@@ -126,6 +131,22 @@ def _clear_promises(tables: Tables, change: c.ClearPromises) -> None:
     tables.promises.pop((change.service, change.key), None)
 
 
+def _put_waiter(tables: Tables, change: c.PutWaiter) -> None:
+    tables.waiters.setdefault(change.number, {})[change.sink] = None
+
+
+def _delete_waiter(tables: Tables, change: c.DeleteWaiter) -> None:
+    tables.waiters.get(change.number, {}).pop(change.sink, None)
+
+
+def _put_telling(tables: Tables, change: c.PutTelling) -> None:
+    tables.tellings[change.telling.number] = change.telling
+
+
+def _delete_telling(tables: Tables, change: c.DeleteTelling) -> None:
+    del tables.tellings[change.number]
+
+
 def _put_timer(tables: Tables, change: c.PutTimer) -> None:
     tables.timers[change.timer] = None
 
@@ -157,6 +178,10 @@ _APPLY: dict[type, Callable[[Tables, Any], None]] = {
     c.ClearState: _clear_state,
     c.PutPromise: _put_promise,
     c.ClearPromises: _clear_promises,
+    c.PutWaiter: _put_waiter,
+    c.DeleteWaiter: _delete_waiter,
+    c.PutTelling: _put_telling,
+    c.DeleteTelling: _delete_telling,
     c.PutTimer: _put_timer,
     c.DeleteTimer: _delete_timer,
     c.PutDocument: _put_document,
@@ -175,6 +200,12 @@ class TablesView:
 
     def entries(self, invocation: Invocation, first: int = 0) -> list[Entry]:
         return self._tables.journals.get(invocation.number, [])[first:]
+
+    def waiters(self, id: str, number: int, limit: int) -> list[Sink]:  # noqa: A002, ARG002
+        return sorted(self._tables.waiters.get(number, {}), key=place_of_waiter)[:limit]
+
+    def telling(self, id: str, number: int) -> Telling | None:  # noqa: A002, ARG002
+        return self._tables.tellings.get(number)
 
     def lock(self, service: str, key: str) -> str | None:
         return self._tables.locks.get((service, key))
@@ -219,6 +250,7 @@ class MemoryStorage:
             documents=[
                 Document(kind, id_, json) for (kind, id_), json in sorted(tables.documents.items())
             ],
+            tellings=[Tell(each.id, number) for number, each in sorted(tables.tellings.items())],
         )
 
     def running_after(self, number: int, limit: int) -> list[Invocation]:
@@ -333,6 +365,14 @@ class DeclaredView:
     def entries(self, invocation: Invocation, first: int = 0) -> list[Entry]:
         self._check_id(invocation.id)
         return self._view.entries(invocation, first)
+
+    def waiters(self, id: str, number: int, limit: int) -> list[Sink]:  # noqa: A002
+        self._check_id(id)
+        return self._view.waiters(id, number, limit)
+
+    def telling(self, id: str, number: int) -> Telling | None:  # noqa: A002
+        self._check_id(id)
+        return self._view.telling(id, number)
 
     def lock(self, service: str, key: str) -> str | None:
         self._check_object(service, key)

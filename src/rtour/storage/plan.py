@@ -50,6 +50,12 @@ PUT_STATE = _insert("state", ("service", "key", "name", "value"), "REPLACE")
 DELETE_STATE = "DELETE FROM state WHERE service = ? AND key = ? AND name = ?"
 CLEAR_PROMISES = "DELETE FROM promise WHERE service = ? AND key = ?"
 PUT_PROMISE = _insert("promise", ("service", "key", "name", *rows.PROMISE_COLUMNS), "REPLACE")
+PUT_WAITER = _insert("waiter", rows.WAITER_COLUMNS, "REPLACE")
+DELETE_WAITER = (
+    "DELETE FROM waiter WHERE number = ? AND waiter = ? AND completion_id = ? AND type = ?"
+)
+PUT_TELLING = _insert("telling", rows.TELLING_COLUMNS, "REPLACE")
+DELETE_TELLING = "DELETE FROM telling WHERE number = ?"
 PUT_TIMER = _insert("timer", rows.TIMER_COLUMNS, "REPLACE")
 DELETE_TIMER = (
     f"DELETE FROM timer WHERE {' AND '.join(f'{name} = ?' for name in rows.TIMER_COLUMNS)}"  # noqa: S608
@@ -64,6 +70,8 @@ def plan(batch: Batch) -> list[Step]:
     steps = [*_invocations(batch), *_journals(batch)]
     if batch.objects:
         steps += _objects(batch)
+    if batch.waiters or batch.tellings:
+        steps += _waiters(batch)
     if batch.timers:
         steps += _timers(batch)
     if batch.documents:
@@ -165,6 +173,24 @@ def _promises(changed: list[tuple[tuple[str, str], ObjectChanges]]) -> Iterator[
             for key, promise in changes.promises.items()
         ],
     )
+
+
+def _waiters(batch: Batch) -> Iterator[Step]:
+    put: list[Row] = []
+    deleted: list[Row] = []
+    for number, sinks in batch.waiters.items():
+        for sink, kept in sinks.items():
+            row = rows.waiter(number, sink)
+            if kept:
+                put.append(_summed(row))
+            else:
+                deleted.append(row[:-1])
+    yield DELETE_WAITER, deleted
+    yield PUT_WAITER, put
+    told = [(number,) for number, telling in batch.tellings.items() if telling is None]
+    yield DELETE_TELLING, told
+    begun = [_summed(rows.telling(telling)) for telling in batch.tellings.values() if telling]
+    yield PUT_TELLING, begun
 
 
 def _timers(batch: Batch) -> Iterator[Step]:

@@ -7,8 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rtour.engine.commands import Document
-from rtour.engine.model import DocumentKind, Entry, InboxItem, Invocation, Promise, Timer
+from rtour.engine.commands import Document, Tell
+from rtour.engine.model import (
+    DocumentKind,
+    Entry,
+    InboxItem,
+    Invocation,
+    Promise,
+    Sink,
+    Telling,
+    Timer,
+)
 from rtour.storage import rows, sums
 from rtour.storage.failures import READ_ERRORS, RowDamagedError, explained
 from rtour.storage.rows import Row
@@ -40,6 +49,13 @@ _PROMISE = (
     f"SELECT service, key, name, {', '.join(rows.PROMISE_COLUMNS)}, sum FROM promise "  # noqa: S608
     "WHERE service = ? AND key = ? AND name = ?"
 )
+_WAITERS = (
+    f"SELECT {', '.join(rows.WAITER_COLUMNS)}, sum FROM waiter "  # noqa: S608
+    "WHERE number = ? AND (waiter, completion_id, type) > (?, ?, ?) "
+    "ORDER BY waiter, completion_id, type LIMIT ?"
+)
+_TELLINGS = f"SELECT {', '.join(rows.TELLING_COLUMNS)}, sum FROM telling"  # noqa: S608
+_TELLING = f"{_TELLINGS} WHERE number = ?"
 _TIMERS = (
     "SELECT at, number, completion_id, kind, invocation_id, sum FROM timer "
     "WHERE (at, number, completion_id, kind, invocation_id) > (?, ?, ?, ?, ?) "
@@ -155,6 +171,31 @@ class Reader:
     def promise(self, service: str, key: str, name: str) -> Promise | None:
         found = self._whole("promise", _PROMISE, (service, key, name))
         return rows.read_promise(found[0][3:-1]) if found else None
+
+    def waiters(self, number: int, page: int) -> Iterator[Sink]:
+        """Those who wait for an invocation, read so many at a time."""
+        place: Row = (-1, -1, -1)
+        while found := self._whole("waiter", _WAITERS, (number, *place, page)):
+            for row in found:
+                yield rows.read_waiter(row[:-1])
+            if len(found) < page:
+                return
+            place = found[-1][1:4]
+
+    def telling(self, number: int) -> Telling | None:
+        found = self._whole("telling", _TELLING, (number,))
+        return rows.read_telling(found[0][:-1]) if found else None
+
+    def tellings(self) -> list[Tell]:
+        """Without the results, which may be large."""
+        found: list[Tell] = []
+        try:
+            for row in self._connection.execute(f"{_TELLINGS} ORDER BY number"):
+                self._check("telling", row)
+                found.append(Tell(row[1], row[0]))
+        except READ_ERRORS as error:
+            raise explained(self._path, error) from error
+        return found
 
     def timers_after(self, after: Timer | None, limit: int) -> list[Timer]:
         start = (-1, -1, -1, -1, "") if after is None else rows.timer(after)

@@ -23,12 +23,14 @@ from rtour.engine.model import (
     InboxItem,
     Invocation,
     Promise,
+    RequestSink,
     ServiceType,
     Sink,
     Source,
     StatePatch,
     Status,
     Target,
+    Telling,
     Timer,
     TimerKind,
     Trace,
@@ -135,6 +137,8 @@ NULLABLE = frozenset(
 """Columns that may be NULL, of all tables."""
 
 ENTRY_COLUMNS = ("idx", "type", "appended_at", "callee", "raw")
+WAITER_COLUMNS = ("number", "waiter", "completion_id", "type", "invocation_id")
+TELLING_COLUMNS = ("number", "id", *RESULT_COLUMNS)
 PROMISE_COLUMNS = ("waiters", *RESULT_COLUMNS)
 TIMER_COLUMNS = ("at", "number", "completion_id", "kind", "invocation_id")
 
@@ -330,6 +334,40 @@ def promise(value: Promise) -> Row:
 def read_promise(row: Row) -> Promise:
     waiters, *result = row
     return Promise(_read_result(*result), _waiters.decode(waiters) if waiters else ())
+
+
+def waiter(number: int, sink: Sink) -> Row:
+    """`WAITER_COLUMNS` of one who waits for the invocation with this number.
+
+    A request has no completion, and no type of one.
+    """
+    if isinstance(sink, RequestSink):
+        return (number, sink.request_id, 0, 0, ABSENT)
+    return (number, sink.number, sink.completion_id, int(sink.type), sink.id)
+
+
+def place_of_waiter(sink: Sink) -> Row:
+    """By which those who wait for an invocation are in order."""
+    return waiter(0, sink)[1:4]
+
+
+def read_waiter(row: Row) -> Sink:
+    _, waiter, completion_id, type_, invocation_id = row
+    if invocation_id is None:
+        return RequestSink(waiter)
+    return CallerSink(invocation_id, waiter, completion_id, type_)
+
+
+def telling(value: Telling) -> Row:
+    """`TELLING_COLUMNS` of the telling."""
+    return (value.number, value.id, *_result(value.result))
+
+
+def read_telling(row: Row) -> Telling:
+    number, id_, *columns = row
+    result = _read_result(*columns)
+    assert result is not None, "there is something to tell"
+    return Telling(id_, number, result)
 
 
 def timer(value: Timer) -> Row:

@@ -169,6 +169,32 @@ _FIRST_TABLES = (
 )
 
 
+_WAITER_TABLES = (
+    """
+    CREATE TABLE waiter (
+        number INTEGER NOT NULL,
+        waiter INTEGER NOT NULL,
+        completion_id INTEGER NOT NULL,
+        type INTEGER NOT NULL,
+        invocation_id TEXT,
+        sum INTEGER NOT NULL,
+        PRIMARY KEY (number, waiter, completion_id, type)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE telling (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL,
+        failure_code INTEGER,
+        failure_message TEXT,
+        failure_metadata TEXT,
+        success BLOB,
+        sum INTEGER NOT NULL
+    )
+    """,
+)
+
+
 def m001_first_tables(connection: sqlite3.Connection) -> None:
     """Invocations, objects, timers, documents, and the place in the log."""
     for statement in _FIRST_TABLES:
@@ -177,12 +203,13 @@ def m001_first_tables(connection: sqlite3.Connection) -> None:
 
 def m002_sums(connection: sqlite3.Connection) -> None:
     """Every row has a checksum, and so has the schema."""
-    for kind in SUMS:
+    kinds = [kind for kind in SUMS if kind.since == 2]
+    for kind in kinds:
         connection.execute(
             f"ALTER TABLE {kind.table} ADD COLUMN {kind.column} INTEGER NOT NULL DEFAULT 0"
         )
     connection.execute("ALTER TABLE meta ADD COLUMN schema_sum INTEGER NOT NULL DEFAULT 0")
-    for kind in SUMS:
+    for kind in kinds:
         connection.execute(
             f"UPDATE {kind.table} SET {kind.column} = row_sum({', '.join(kind.columns)})"  # noqa: S608
         )
@@ -192,12 +219,22 @@ def m003_ledger(connection: sqlite3.Connection) -> None:
     """The newest commits may be in the ledger alone, of which earlier rtours do not know."""
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_first_tables, m002_sums, m003_ledger)
+def m004_waiters(connection: sqlite3.Connection) -> None:
+    """Whoever waits for an invocation's end, beyond the first few, has a row.
+
+    Rows of invocations stay as they are: those of version 3 that have more sinks may keep them.
+    """
+    for statement in _WAITER_TABLES:
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_first_tables, m002_sums, m003_ledger, m004_waiters)
 """In order, for ever: a released migration is never edited, only followed by another."""
 
 NEWEST = len(MIGRATIONS)
 
 _OURS = sorted({kind.table for kind in SUMS})
+_FIRST = {kind.table for kind in SUMS if kind.since == 2}  # all of them had no sums at first
 
 
 def schema_sum(connection: sqlite3.Connection) -> int:
@@ -215,12 +252,13 @@ def found_version(connection: sqlite3.Connection, path: Path) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
     if application != APPLICATION_ID and (names or version or application):
-        if names.issuperset(_OURS):
+        if names.issuperset(_FIRST):
             raise DamagedError(path, "its header does not say that it is rtour's")
         raise ForeignFileError(path)
     if version > NEWEST:
         raise NewerSchemaError(path, version, NEWEST)
-    if application == APPLICATION_ID and not (version and names.issuperset(_OURS)):
+    expected = _FIRST.union(kind.table for kind in SUMS if kind.since <= version)
+    if application == APPLICATION_ID and not (version and names.issuperset(expected)):
         raise DamagedError(path, f"it has schema version {version} and not all of its tables")
     return int(version)
 

@@ -106,6 +106,7 @@ class SqliteStorage:
             last_sequence=self._working.open.base,
             last_at=self._last_at,
             documents=self._reader.documents(),
+            tellings=self._reader.tellings(),
         )
 
     def running_after(self, number: int, limit: int) -> list[Invocation]:

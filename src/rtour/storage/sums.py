@@ -21,12 +21,16 @@ _pack = msgspec.msgpack.Encoder().encode
 
 
 class Sum(msgspec.Struct, frozen=True):
-    """A column that holds the sum of other columns, and what to call a row of the table by."""
+    """A column that holds the sum of other columns, and what to call a row of the table by.
+
+    `since` is the first version of the schema that has it.
+    """
 
     table: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
     column: str = "sum"
+    since: int = 2
 
 
 SUMS = (
@@ -42,6 +46,8 @@ SUMS = (
     ),
     Sum("state", ("service", "key", "name", "value"), ("service", "key", "name")),
     Sum("promise", ("service", "key", "name", *rows.PROMISE_COLUMNS), ("service", "key", "name")),
+    Sum("waiter", rows.WAITER_COLUMNS, rows.WAITER_COLUMNS[:-1], since=4),
+    Sum("telling", rows.TELLING_COLUMNS, ("number",), since=4),
     Sum("timer", rows.TIMER_COLUMNS, rows.TIMER_COLUMNS),
     Sum("document", ("kind", "id", "json"), ("kind", "id")),
     Sum("meta", ("last_sequence", "last_at"), ("one",)),

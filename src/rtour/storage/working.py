@@ -10,9 +10,21 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
-from rtour.engine.changes import AppendEntry, Change, PutState
-from rtour.engine.model import DocumentKind, Entry, InboxItem, Invocation, Promise, Status, Timer
+from rtour.engine.changes import AppendEntry, Change, PutState, PutTelling
+from rtour.engine.model import (
+    DocumentKind,
+    Entry,
+    InboxItem,
+    Invocation,
+    Promise,
+    Sink,
+    Status,
+    Telling,
+    Timer,
+)
+from rtour.storage import rows
 from rtour.storage.batch import UNSET, Batch, Object, ObjectChanges
 from rtour.storage.cache import MISSING, Cache
 from rtour.storage.ledger.pages import Written
@@ -43,6 +55,8 @@ class WorkingSet:
                 self._bulk += len(change.entry.raw)
             elif type(change) is PutState:
                 self._bulk += len(change.value)
+            elif type(change) is PutTelling:
+                self._bulk += len(getattr(change.telling.result, "content", b""))
 
     def seal(self) -> tuple[list[Written], int]:
         """Close the open batch, to be committed, and open the next.
@@ -143,6 +157,23 @@ class WorkingSet:
         )
         if border is not None or not dropped:
             raise self._reader.damaged("journal", (invocation.number, "the end is missing"))
+
+    def waiters(self, id: str, number: int, limit: int) -> list[Sink]:  # noqa: A002, ARG002
+        pending: dict[Sink, bool] = {}
+        for batch in reversed(self._layers):
+            pending.update(batch.waiters.get(number, {}))
+        new = sorted([sink for sink, kept in pending.items() if kept], key=rows.place_of_waiter)
+        if number > self._layers[-1].base:
+            return new[:limit]
+        stored = (sink for sink in self._reader.waiters(number, limit) if sink not in pending)
+        return list(islice(heapq.merge(stored, new, key=rows.place_of_waiter), limit))
+
+    def telling(self, id: str, number: int) -> Telling | None:  # noqa: A002, ARG002
+        for batch in self._layers:
+            found = batch.tellings.get(number, MISSING)
+            if found is not MISSING:
+                return found  # type: ignore[no-any-return]
+        return self._reader.telling(number)
 
     def lock(self, service: str, key: str) -> str | None:
         for changes in self._changes((service, key)):

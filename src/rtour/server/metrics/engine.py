@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rtour.server.counts import EngineCounts
     from rtour.server.main import Server
 
-# As the official server calls what its engine tells the outside; two are our own.
+# As the official server calls what its engine tells the outside; three are our own.
 ACTIONS: Final[dict[type, str]] = {
     a.StartAttempt: "Invoke",
     a.AbortAttempt: "AbortInvocation",
@@ -24,6 +24,7 @@ ACTIONS: Final[dict[type, str]] = {
     a.Notify: "ForwardNotification",
     a.AckEntry: "AckStoredCommand",
     a.SetTimer: "RegisterTimer",
+    a.TellRest: "TellRest",
     a.Accepted: "IngressSubmitNotification",
     a.Finished: "IngressResponse",
     a.NotReady: "IngressResponse",

@@ -89,6 +89,8 @@ class Client:
             self._wait,
             self._spread,
             self._spread,
+            self._crowd,
+            self._lead,
             self._refuse,
             self._gate,
         ]
@@ -98,7 +100,14 @@ class Client:
 
     # --- asking ----------------------------------------------------------------------------------
 
-    async def _once(self, path: str, ask: Any, key: str | None, method: str) -> Reply:
+    async def _once(
+        self,
+        path: str,
+        ask: Any,
+        key: str | None,
+        method: str,
+        patience_s: float = PATIENCE_S,
+    ) -> Reply:
         """One request. Raises Lost if no answer comes."""
         faults, chance = self._host.faults, self._host.chance
         await asyncio.sleep(self._random.choice((0, 0.001, 0.05)))
@@ -113,7 +122,7 @@ class Client:
         if key is not None and chance(faults.doubled_call):
             asyncio.get_running_loop().call_later(0.01, self._echo, life, request)
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(patience_s):
                 reply = await life.request(request)
         except (Dead, TimeoutError):
             raise Lost from None
@@ -295,6 +304,9 @@ class Client:
             reply = await self._insist(f"{path}/send", for_ms, f"{op} {turn}")
             ids.append(str(header(reply, b"x-restate-id")))
             self.rooms.append(ids[-1])
+        followed = self._random.choice(ids)
+        for turn in range(self._random.choice((0, 0, 8))):
+            await self._insist("/Room/R/follow/send", followed, f"{op} after {turn}")
         if self._random.random() < 0.5:
             await self._insist(f"/restate/attach/{self._random.choice(ids)}", None, None, "GET")
 
@@ -318,6 +330,33 @@ class Client:
         if naps != list(NAPS):
             self._host.fail(f"{op} got the wrong results of its calls: {answer}")
         self._told.effects += [(op, number) for number in runs]
+
+    async def _crowd(self, op: str) -> None:
+        """All who wait for the same invocation are told the same."""
+        nap = self._random.choice((1, 300, 2_000))
+        id_ = str(header(await self._insist("/Errands/nap/send", nap, op), b"x-restate-id"))
+        path = "/Crowd/follow"
+        names = [f"{op} after {turn}" for turn in range(self._random.choice((2, 5, 9)))]
+        goes_away = asyncio.get_running_loop().create_task(self._glance(id_))
+        replies = await asyncio.gather(*(self._insist(path, id_, name) for name in names))
+        await goes_away
+        answers = [self._value(reply, path) for reply in replies]
+        if answers != [nap] * len(names):
+            self._host.fail(f"{op}, a nap of {nap} ms, is said to have given {answers}")
+
+    async def _lead(self, op: str) -> None:
+        """The same for what is forgotten with its end: who comes late finds nothing."""
+        nap, followers = self._random.choice((1, 300, 2_000)), self._random.choice((2, 5, 9))
+        reply = await self._insist("/Crowd/lead", [nap, followers], op)
+        first, *others = self._value(reply, "/Crowd/lead")
+        told = [answer for answer in others if answer != "404 not found"]
+        if len(others) != followers or {first, *told} != {nap}:
+            self._host.fail(f"{op}, a nap of {nap} ms, is said to have given {[first, *others]}")
+
+    async def _glance(self, id_: str) -> None:
+        """Wait for an invocation, and go away before its end."""
+        with contextlib.suppress(Lost):
+            await self._once(f"/restate/attach/{id_}", None, None, "GET", patience_s=0.2)
 
     async def _refuse(self, op: str) -> None:
         reply = await self._insist("/Errands/refuse", op, op)

@@ -186,5 +186,7 @@ def leftovers(tables: Tables) -> list[str]:
         "timers": tables.timers,
         "inboxes": {key: inbox for key, inbox in tables.inboxes.items() if inbox},
         "promises": tables.promises,
+        "waiters": {number: sinks for number, sinks in tables.waiters.items() if sinks},
+        "tellings": tables.tellings,
     }
     return [f"{name}: {sorted(map(str, rows))[:5]}" for name, rows in kept.items() if rows]

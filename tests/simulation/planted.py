@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.simulation.plant import Mutant
-from tests.simulation.planted_around import DRIVEN_TIME, LIMITS, SUBSCRIPTIONS
-from tests.simulation.planted_storage import DAMAGE, LEDGER, STORAGE
+from tests.simulation.planted_around import DRIVEN_TIME, LIMITS, SUBSCRIPTIONS, WAITERS
+from tests.simulation.planted_storage import DAMAGE, LEDGER, STORAGE, WAITERS_STORED
 
 _PROCESSOR = "rtour.server.processor:Processor."
 _LIFECYCLE = "rtour.engine.lifecycle:"
@@ -282,7 +282,9 @@ MUTANTS = (
     *DRIVEN_TIME,
     *SUBSCRIPTIONS,
     *LIMITS,
+    *WAITERS,
     *STORAGE,
+    *WAITERS_STORED,
     *LEDGER,
     *DAMAGE,
 )

@@ -1,4 +1,4 @@
-"""The planted bugs of what stands beside the round: driven time, subscriptions, limits."""
+"""The planted bugs of what stands beside the round: time, subscriptions, limits, who waits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from tests.simulation.plant import Mutant
 
 _TIME = "rtour.server.time_control:TimeControl."
 _READER = "rtour.server.kafka.reader:Reader."
+_WAITING = "rtour.engine.waiting:"
 _REQUESTS = "rtour.server.requests:Requests."
 
 DRIVEN_TIME = (
@@ -135,5 +136,50 @@ LIMITS = (
         "rtour.server.attempt:Attempt._eager_state",
         "return tuple(entries), True",
         "return tuple(entries), False",
+    ),
+)
+
+WAITERS = (
+    Mutant(
+        "only the first who wait are told",
+        _WAITING + "tell_all",
+        "decision.changes.append(PutTelling(telling))",
+        "pass",
+    ),
+    Mutant(
+        "who was told is told again",
+        _WAITING + "_tell_next",
+        "decision.changes.append(DeleteWaiter(telling.id, telling.number, sink))",
+        "pass",
+    ),
+    Mutant(
+        "the last one who waits is not told",
+        _WAITING + "_tell_next",
+        "answer(decision, sink, telling.result, telling.id)",
+        "sink is waiting[-1] or answer(decision, sink, telling.result, telling.id)",
+    ),
+    Mutant(
+        "what was told is kept",
+        _WAITING + "on_tell",
+        "decision.changes.append(DeleteTelling(telling.id, telling.number))",
+        "pass",
+    ),
+    Mutant(
+        "who waits goes with the invocation's row",
+        "rtour.storage.memory:_delete_invocation",
+        "del tables.invocations[change.id]",
+        "del tables.invocations[change.id]\n    tables.waiters.pop(change.number, None)",
+    ),
+    Mutant(
+        "who leaves the row leaves its place empty",
+        _WAITING + "_without",
+        "return (*left, *following)",
+        "return left",
+    ),
+    Mutant(
+        "a restart forgets who is still to be told",
+        "rtour.server.main:Server._go_on",
+        "self.tellings.start()",
+        "pass",
     ),
 )

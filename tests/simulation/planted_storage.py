@@ -91,6 +91,51 @@ STORAGE = (
     ),
 )
 
+WAITERS_STORED = (
+    Mutant(
+        "who waits is not written",
+        "rtour.storage.plan:_waiters",
+        "put.append(_summed(row))",
+        "pass",
+        "sqlite",
+    ),
+    Mutant(
+        "who was told stays in the file",
+        "rtour.storage.plan:_waiters",
+        "deleted.append(row[:-1])",
+        "pass",
+        "sqlite",
+    ),
+    Mutant(
+        "deletions of who waits do not reach the file",
+        "rtour.storage.batch:_delete_waiter",
+        "if change.number > batch.base:",
+        "if True:",
+        "sqlite",
+    ),
+    Mutant(
+        "what is to be told is not written",
+        "rtour.storage.plan:_waiters",
+        "yield PUT_TELLING, begun",
+        "yield PUT_TELLING, []",
+        "sqlite",
+    ),
+    Mutant(
+        "who waits is looked for in the newest changes and the file alone",
+        "rtour.storage.working:WorkingSet.waiters",
+        "for batch in reversed(self._layers):",
+        "for batch in self._layers[:1]:",
+        "sqlite",
+    ),
+    Mutant(
+        "of those who wait only one page is read",
+        "rtour.storage.reader:Reader.waiters",
+        "if len(found) < page:",
+        "if True:",
+        "sqlite",
+    ),
+)
+
 LEDGER = (
     Mutant(
         "a volume is written anew while it is needed",

@@ -6,6 +6,7 @@ Ledger    (object)    notes what one-way messages say
 Room      (object)    is held for a while; operators cancel and kill who holds it
 Teller    (service)   moves from counter to counter, and leaves notes
 Errands   (service)   naps, waits, fans out, fails
+Crowd     (service)   follows others to their end
 Gate      (workflow)  opens once, by a promise
 """
 
@@ -75,7 +76,9 @@ def build(outside: Outside) -> dict[str, Endpoint]:
     counter, ledger = _counter(outside), _ledger(outside)
     return {
         COUNTERS: Endpoint().bind(counter, ledger, _register(outside), _room(outside)),
-        ERRANDS: Endpoint().bind(_teller(outside), _errands(outside), _gate(outside)),
+        ERRANDS: Endpoint().bind(
+            _teller(outside), _errands(outside), _crowd(outside), _gate(outside)
+        ),
     }
 
 
@@ -152,6 +155,11 @@ def _room(outside: Outside) -> rtour.VirtualObject:
             await ctx.sleep(ms(for_ms))
             await ctx.run(f"turn {turn}", outside.effect("hold", COUNTERS))
         return ctx.key()
+
+    @room.handler(kind="shared")
+    async def follow(ctx: rtour.ObjectSharedContext, id_: str) -> Any:
+        """Who waits for a holder is killed and cancelled, too."""
+        return await ctx.attach_invocation(id_, type_hint=Any)
 
     return room
 
@@ -234,6 +242,32 @@ def _errands(outside: Outside) -> rtour.Service:
         raise rtour.TerminalError(op, 418)
 
     return errands
+
+
+def _crowd(outside: Outside) -> rtour.Service:
+    crowd = rtour.Service("Crowd")
+
+    @crowd.handler()
+    async def follow(ctx: rtour.Context, id_: str) -> Any:
+        outside.may_raise()
+        return await ctx.attach_invocation(id_, type_hint=Any)
+
+    @crowd.handler()
+    async def lead(ctx: rtour.Context, ask: list[int]) -> list[Any]:
+        """A nap of which nothing is kept, and those who wait for its end, if they come in time."""
+        for_ms, followers = ask
+        led = ctx.generic_call("Errands", "nap", _json(for_ms))
+        id_ = await led.invocation_id()
+        calls = [ctx.service_call(follow, arg=id_) for _ in range(followers)]
+        answers: list[Any] = [json.loads(await led)]
+        for call in calls:
+            try:
+                answers.append(await call)
+            except rtour.TerminalError as error:
+                answers.append(f"{error.status_code} {error.message}")
+        return answers
+
+    return crowd
 
 
 def _gate(outside: Outside) -> rtour.Workflow:

@@ -21,6 +21,7 @@ from unittest import mock
 import msgspec
 
 import rtour.sdk.attempt
+from rtour.engine import waiting
 from rtour.engine.model import Invocation
 from tests import virtual_time
 from tests.simulation import services
@@ -337,7 +338,10 @@ def simulate(seed: int, disk: Storing | None = None) -> Report:
     async def main(clock: virtual_time.VirtualClock) -> None:
         world = World(seed, clock, folder if disk == "sqlite" else None)
         worlds.append(world)
-        with mock.patch.object(rtour.sdk.attempt, "_CLOCK", world.clock):
+        with (
+            mock.patch.object(rtour.sdk.attempt, "_CLOCK", world.clock),
+            mock.patch.multiple(waiting, SINKS_IN_ROW=2, TOLD_AT_ONCE=2),
+        ):
             await world.run()
 
     memory = Path("/dev/shm")  # a disk in memory, where there is one

@@ -89,14 +89,18 @@ class Client:
             self._wait,
             self._spread,
             self._spread,
-            self._crowd,
-            self._lead,
             self._refuse,
             self._gate,
         ]
         for _ in range(errands):
             await asyncio.sleep(self._random.choice((0, 0, 0.01, 0.5, 2)))
             await self._random.choice(kinds)(f"{self._name}.{next(self._ops)}")
+
+    async def run_in_crowds(self, errands: int) -> None:
+        """Many wait for the same."""
+        for number in range(errands):
+            await asyncio.sleep(self._random.choice((0, 0.5, 5)))
+            await self._random.choice((self._crowd, self._lead))(f"{self._name}.{number}")
 
     # --- asking ----------------------------------------------------------------------------------
 

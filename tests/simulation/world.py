@@ -46,6 +46,7 @@ LIVENESS_S = 600.0
 CRASHES_MAX = 40
 CLIENTS = 4
 ERRANDS = 6
+CROWDS = 3
 TRACE_SHOWN = 60
 TRACE_MAX = 20_000  # twenty times what a busy world needs: time may leap, and work go in circles
 
@@ -105,7 +106,8 @@ class World:
         self._driver = Driver(self, Random(random.getrandbits(64)))
         names = [f"c{number}" for number in range(CLIENTS)]
         self.clients = [
-            Client(name, self, self.told, Random(random.getrandbits(64))) for name in names
+            Client(name, self, self.told, Random(random.getrandbits(64)))
+            for name in (*names, "crowds")
         ]
 
     def _make_disk(self, random: Random) -> Disk:
@@ -208,7 +210,9 @@ class World:
             await self._living().register(uri)
         await self._living().read(SOURCE, SINK)
         self.faults = self._mix
-        work = [self._loop.create_task(client.run(ERRANDS)) for client in self.clients]
+        *clients, crowds = self.clients
+        errands = [*(client.run(ERRANDS) for client in clients), crowds.run_in_crowds(CROWDS)]
+        work = [self._loop.create_task(errand) for errand in errands]
         trouble = [
             self._loop.create_task(self._crash_now_and_then()),
             self._loop.create_task(self._turn_the_clock()),

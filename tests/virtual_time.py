@@ -12,25 +12,35 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 START_MS = 1_700_000_000_000
+TURNS_MAX = 100_000
 
 
 class Deadlock(Exception):  # noqa: N818
-    """Nothing is ready, no timer is set, and no I/O is under way."""
+    """Nothing is ready, no timer is set, and no I/O is under way; or time stands still for ever."""
 
 
 class _JumpingSelector(selectors.SelectSelector):
     loop: VirtualLoop
+    turns = 0  # of the loop, since time moved
 
     def select(self, timeout: float | None = None) -> list[Any]:
         ready = super().select(0)
         if ready or timeout == 0:
+            self._turned()
             return ready
+        self.turns = 0
         if timeout is None:
             if self.loop.waits_for_io:
                 return super().select(1)
             raise Deadlock("no timer, no I/O: what is awaited cannot come")
         self.loop.now_s += timeout
         return []
+
+    def _turned(self) -> None:
+        self.turns += 1
+        if self.turns > TURNS_MAX and not self.loop.waits_for_io:
+            self.turns = 0  # for those who tidy up
+            raise Deadlock(f"time stands still: {TURNS_MAX} turns of the loop at one moment")
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):

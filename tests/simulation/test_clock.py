@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+
+import pytest
 
 from rtour.clock import ClockState
 from tests import virtual_time
@@ -57,3 +60,15 @@ def test_a_clock_that_goes_back_by_itself_is_found() -> None:
         clock.state = ClockState(offset_ms=-1)
 
     assert len(play(story)) == 1
+
+
+def test_work_that_goes_in_circles_at_one_moment_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No timer ever comes while the loop has always something to do."""
+    monkeypatch.setattr(virtual_time, "TURNS_MAX", 100)
+
+    async def spin(_: virtual_time.VirtualClock) -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    with pytest.raises(virtual_time.Deadlock, match="time stands still: 100 turns"):
+        virtual_time.run(spin)

@@ -21,6 +21,7 @@ from typing import Self
 import msgspec
 
 CPUCLOCK_SCHED = 2  # linux/posix-timers.h
+PATIENCE_S = 60  # of perf, which gathers what each thread has counted
 SYNCS = ("fsync", "fdatasync", "msync", "sync_file_range", "syncfs", "sync")
 
 
@@ -125,7 +126,7 @@ class SyncCounter:
         if self._perf.poll() is None:
             self._say(b"disable\n")
             self._perf.send_signal(signal.SIGINT)
-        said = self._perf.communicate(timeout=10)[1].decode()
+        said = self._perf.communicate(timeout=PATIENCE_S)[1].decode()
         counts = [line.split(",")[0] for line in said.splitlines() if "sys_enter_" in line]
         if counts and all(count.isdecimal() for count in counts):
             self.count = sum(map(int, counts))

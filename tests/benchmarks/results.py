@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 Figures = dict[str, list[float]]
 
@@ -81,6 +85,44 @@ def commit() -> str:
         check=False,
     )
     return done.stdout.strip() or "unknown"
+
+
+def difference(earlier: Results, later: Results) -> str:
+    """Why the two are not of one kind; "" if they are."""
+    machines = (
+        msgspec.structs.replace(results.machine, sync_us=0.0) for results in (earlier, later)
+    )
+    if len({*machines}) > 1:
+        return "it is from another machine"
+    if (earlier.rounds, earlier.seconds) != (later.rounds, later.seconds):
+        return f"it has {earlier.rounds} rounds of {earlier.seconds:g} s"
+    return ""
+
+
+def added(earlier: Results, later: Results) -> Results:
+    """Both together. A cell that both have is the later one's, on all setups: it was one turn."""
+    measured = [*later.cells.values(), *later.failed.values()]
+    again = {cell for by_cell in measured for cell in by_cell}
+    commits = [*dict.fromkeys([*earlier.commit.split(", "), later.commit])]
+    return msgspec.structs.replace(
+        later,
+        date=earlier.date,
+        commit=", ".join(commits),
+        cells=_joined(earlier.cells, later.cells, again),
+        once=earlier.once | later.once,
+        failed=_joined(earlier.failed, later.failed, again),
+    )
+
+
+def _joined(
+    earlier: Mapping[str, dict[str, T]], later: Mapping[str, dict[str, T]], again: set[str]
+) -> dict[str, dict[str, T]]:
+    kept = {
+        setup: {cell: each for cell, each in by_cell.items() if cell not in again}
+        for setup, by_cell in earlier.items()
+    }
+    setups = dict.fromkeys([*earlier, *later])
+    return {setup: kept.get(setup, {}) | later.get(setup, {}) for setup in setups}
 
 
 def load(path: Path) -> Results:

@@ -7,6 +7,9 @@ machines; ratios of medians do. Every system syncs what it acknowledges.
     nox -s bench -- --rounds 5 --seconds 1 --json docs/benchmarks/out.json --plot out.svg
 
 A first turn that does not count warms up, and counts syncs meanwhile.
+
+`--add FILE` puts the cells of this run beside those of an earlier one, where the machine is quiet
+for minutes only: each cell has all its rounds, with all its setups, in one of the runs.
 """
 
 from __future__ import annotations
@@ -169,6 +172,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--without-peers", action="store_true")
     parser.add_argument("--folder", help="where the data goes; its disk is what is measured")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--add", type=Path, metavar="FILE", help="an earlier run's JSON to add to")
     parser.add_argument("--plot", type=Path, help="an SVG; needs matplotlib")
     options = parser.parse_args()
     if options.without_peers:
@@ -194,7 +198,13 @@ def main() -> None:
     if any(name in RESTATE_LIKE for name in options.setups):
         oracles.install()
     done = begin(options)
+    earlier = results.load(options.add) if options.add else None
+    if earlier and (differs := results.difference(earlier, done)):
+        sys.exit(f"{options.add} cannot be added to: {differs}.")
     asyncio.run(measure(options, done))
+    if earlier:
+        done = results.added(earlier, done)
+        results.save(done, options.add)
     print(report.markdown(done))
     if options.json:
         results.save(done, options.json)

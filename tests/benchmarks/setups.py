@@ -159,6 +159,8 @@ class Workshop:
         temporal = str(Path(sys.executable).parent / "temporal")
         command = [temporal, "server", "start-dev", "--headless", "--port", str(server_port)]
         command += ["--db-filename", str(self._folder / "temporal.db"), "--log-level", "error"]
+        # By default ten updates of a workflow may be under way; a hot key has 64.
+        command += ["--dynamic-config-value", "history.maxInFlightUpdates=1000"]
         server = self._child(command, "temporal")
         await eventually("temporal ready", lambda: _listens(server_port), within_s=60)
         worker = [sys.executable, "-m", "tests.benchmarks.peers.temporal_app", str(port)]

@@ -48,7 +48,7 @@ class Workload(msgspec.Struct, frozen=True):
 
 WORKLOADS = (
     Workload("no-op", "/Bench/noop", connections=(1, 16, 64, 256), peers=FEW),
-    Workload("keyed counter", "/Counter/{key}/add", keys=64),
+    Workload("keyed counter", "/Counter/{key}/add", keys=64, peers=FEW),
     Workload("three steps", "/Bench/three", peers=FEW),
     Workload("nine steps", "/Bench/nine", peers=FEW),
     Workload("call chain of 3", "/Bench/chain", invocations=3, peers=FEW),
@@ -73,6 +73,7 @@ WORKLOADS = (
         connections=MANY,
         fixed=Fixed(20, 4),
         prepare="/Big/{key}/fill",
+        peers=MANY,
     ),
     Workload("payload of 1 kB", "/Bench/noop", 1_000, connections=MANY, peers=MANY),
     Workload(
@@ -81,8 +82,8 @@ WORKLOADS = (
         fixed=Fixed(20, 4),
         peers=MANY,
     ),
-    Workload("hot key", "/Counter/{key}/add", connections=MANY),
-    Workload("2,000 keys", "/Counter/{key}/add", keys=2_000, connections=MANY),
+    Workload("hot key", "/Counter/{key}/add", connections=MANY, peers=MANY),
+    Workload("2,000 keys", "/Counter/{key}/add", keys=2_000, connections=MANY, peers=MANY),
 )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from urllib.parse import urlsplit
@@ -44,10 +46,21 @@ def run(load: Load) -> Report:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(SCRIPT % {"payload": load.payload, "request": request})
         script.flush()
-        command = ["wrk", "-t1", f"-c{load.connections}", f"-d{round(load.seconds)}s"]
-        command += ["--timeout", "30s", "-s", script.name, url]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found = re.search(r"^REPORT (\S+) (\S+) (\S+) (\S+) (\S+)$", done.stdout, re.MULTILINE)
-    assert found is not None, done.stdout + done.stderr
+        # It takes whole seconds only: a longer load than ours, which we end as ctrl-c does.
+        command = ["wrk", "-t1", f"-c{load.connections}", f"-d{math.floor(load.seconds) + 1}s"]
+        said = _ended_after(load.seconds, [*command, "--timeout", "30s", "-s", script.name, url])
+    found = re.search(r"^REPORT (\S+) (\S+) (\S+) (\S+) (\S+)$", said, re.MULTILINE)
+    assert found is not None, said
     requests, failures, took, p50, p99 = map(float, found.groups())
     return Report(int(requests), int(failures), took, p50, p99)
+
+
+def _ended_after(seconds: float, command: list[str]) -> str:
+    """What the command says when it is interrupted; the report has the time that it took."""
+    wrk = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with wrk:
+        try:
+            return wrk.communicate(timeout=seconds)[0]
+        except subprocess.TimeoutExpired:
+            wrk.send_signal(signal.SIGINT)
+            return wrk.communicate()[0]

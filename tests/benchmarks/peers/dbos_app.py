@@ -4,6 +4,11 @@ DBOS is a library: the workflows, the engine and the SQLite file are in this one
 is in SQLite's default mode (rollback journal, `synchronous=FULL`), so each step that it has stored
 survives a power cut: the same promise as rtour's. An accepted send is a row of a workflow that
 this process runs; a delayed one waits in a DBOS queue, which is what has delays.
+
+An object's handler is a workflow in a queue that runs one at a time for each partition, the key;
+its state is a row of the application's own table, read and written in one of DBOS's transactions,
+which stores with the row that the step is done. (Without the queue such a call would not wait to be
+polled for, but neither would it have its key to itself.)
 """
 
 from __future__ import annotations
@@ -11,13 +16,21 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
+from typing import Any
 
-from dbos import DBOS, DBOSConfig, SetEnqueueOptions
+import sqlalchemy as sa
+from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SQLAlchemyDatasource
 
-from tests.benchmarks.peers.front import Front, Handler, serve
+from tests.benchmarks.peers.front import Front, Handler, KeyedHandler, serve
 
 FAN = 100
-QUEUE = "sends"
+QUEUE, BY_KEY = "sends", "by key"
+SOON_S = 0.01  # how often a queue is looked at, where DBOS's default is a second
+STATE = "x" * 1_000_000
+SCHEMA = "CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value INTEGER, blob TEXT)"
+ADD = """INSERT INTO state (key, value) VALUES (:key, 1)
+ON CONFLICT (key) DO UPDATE SET value = value + 1 RETURNING value"""
+FILL = "INSERT OR REPLACE INTO state (key, value, blob) VALUES (:key, 0, :blob)"
 executions = itertools.count(1)
 executed = 0
 
@@ -62,6 +75,60 @@ async def fan(text: str) -> int:
     return len(handles)
 
 
+class Table:
+    """The application's state, with a workflow for each handler."""
+
+    def __init__(self, url: str) -> None:
+        rows = SQLAlchemyDatasource.create(url)
+        with rows.engine.begin() as connection:
+            connection.execute(sa.text(SCHEMA))
+
+        @rows.transaction()
+        def add_to_row(key: str) -> int:
+            return int(rows.sql_session().execute(sa.text(ADD), {"key": key}).scalar_one())
+
+        @rows.transaction()
+        def fill_row(key: str) -> None:
+            rows.sql_session().execute(sa.text(FILL), {"key": key, "blob": STATE})
+
+        @rows.transaction()
+        def touch_row(key: str) -> int:
+            read = sa.text("SELECT blob FROM state WHERE key = :key")
+            size = len(rows.sql_session().execute(read, {"key": key}).scalar_one())
+            write = sa.text("UPDATE state SET value = :size WHERE key = :key")
+            rows.sql_session().execute(write, {"key": key, "size": size})
+            return size
+
+        @DBOS.workflow()
+        def add(key: str) -> int:
+            return add_to_row(key)
+
+        @DBOS.workflow()
+        def fill(key: str) -> None:
+            fill_row(key)
+
+        @DBOS.workflow()
+        def touch(key: str) -> int:
+            return touch_row(key)
+
+        self.keyed: dict[str, KeyedHandler] = {
+            "/Counter/add": alone(add),
+            "/Big/fill": alone(fill),
+            "/Big/touch": alone(touch),
+        }
+
+
+def alone(handler: Any) -> KeyedHandler:
+    """Run the workflow when no other of its key runs, and wait for its result."""
+
+    async def call(key: str, _text: str) -> object:
+        with SetEnqueueOptions(queue_partition_key=key):
+            handle = await DBOS.enqueue_workflow_async(BY_KEY, handler, key)
+        return await handle.get_result(polling_interval_sec=SOON_S)
+
+    return call
+
+
 async def count(_text: str) -> int:
     return executed
 
@@ -91,9 +158,11 @@ async def main(port: int, folder: str) -> None:
         "log_level": "WARNING",
     }
     DBOS(config=config)
+    table = Table(f"sqlite:///{folder}/dbos-state.sqlite")
     DBOS.launch()
-    await DBOS.register_queue_async(QUEUE, polling_interval_sec=0.05)
-    await serve(Front(CALLS, send), port)
+    await DBOS.register_queue_async(QUEUE, polling_interval_sec=SOON_S)
+    await DBOS.register_queue_async(BY_KEY, partition_concurrency=1, polling_interval_sec=SOON_S)
+    await serve(Front(CALLS, send, table.keyed), port)
 
 
 if __name__ == "__main__":

@@ -11,16 +11,24 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
 
+KEYED_PARTS = 4  # before the first slash is a part, too
 Handler = Callable[[str], Awaitable[Any]]
+KeyedHandler = Callable[[str, str], Awaitable[Any]]
 Send = Callable[[str, float], Awaitable[None]]
 
 
 class Front:
-    """`calls` answer with a result; `send(text, delay_s)` starts a no-op and waits for nothing."""
+    """`calls` answer with a result; `send(text, delay_s)` starts a no-op and waits for nothing.
 
-    def __init__(self, calls: dict[str, Handler], send: Send) -> None:
+    `keyed` are called with the key from the path, too: `/Counter/add` as `/Counter/{key}/add`.
+    """
+
+    def __init__(
+        self, calls: dict[str, Handler], send: Send, keyed: dict[str, KeyedHandler]
+    ) -> None:
         self._calls = calls
         self._send = send
+        self._keyed = keyed
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -32,8 +40,19 @@ class Front:
             await _answer(send, 202, None)
         elif path in self._calls:
             await _answer(send, 200, await self._calls[path](text))
+        elif (named := _without_key(path))[0] in self._keyed:
+            await _answer(send, 200, await self._keyed[named[0]](named[1], text))
         else:
             await _answer(send, 200 if path == "/health" else 404, None)
+
+
+def _without_key(path: str) -> tuple[str, str]:
+    """`/Counter/add` and `k1` of `/Counter/k1/add`; an empty path of all that has no key."""
+    parts = path.split("/")
+    if len(parts) != KEYED_PARTS:
+        return "", ""
+    _, service, key, handler = parts
+    return f"/{service}/{handler}", key
 
 
 def _delay_s(query: str) -> float:

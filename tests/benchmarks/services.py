@@ -12,7 +12,9 @@ import itertools
 import sys
 from typing import Any
 
-STATE = "x" * 1_000_000
+from tests.benchmarks.loads import text
+
+STATE = text(1_000_000)
 FAN = 100
 
 

@@ -1,9 +1,11 @@
 // The benchmark's services on the official TypeScript SDK: `node services.ts PORT`.
 // The same handlers as in services.py, which says what each is for.
+import { randomBytes } from "node:crypto";
 import { createServer } from "node:http2";
 import * as restate from "@restatedev/restate-sdk";
 
-const STATE = "x".repeat(1_000_000);
+// Base64 of random bytes: no compression makes it much shorter.
+const STATE = randomBytes(750_000).toString("base64");
 const FAN = 100;
 
 type Bench = typeof bench;

@@ -14,7 +14,7 @@ from tests.benchmarks.loads import Load, Report
 
 SCRIPT = """\
 wrk.method = "POST"
-wrk.body = '"' .. string.rep("x", %(payload)d) .. '"'
+wrk.body = '%(body)s'
 wrk.headers["content-type"] = "application/json"
 local turn = 0
 %(request)s
@@ -44,7 +44,7 @@ def run(load: Load) -> Report:
     url = f"{parts.scheme}://{parts.netloc}{path.replace('{key}', 'k0')}"
     request = MANY_KEYS % {"path": path, "keys": load.keys} if load.keys > 1 else ""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(SCRIPT % {"payload": load.payload, "request": request})
+        script.write(SCRIPT % {"body": load.body, "request": request})
         script.flush()
         # It takes whole seconds only: a longer load than ours, which we end as ctrl-c does.
         command = ["wrk", "-t1", f"-c{load.connections}", f"-d{math.floor(load.seconds) + 1}s"]

@@ -22,11 +22,11 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SQLAlchemyDatasource
 
 from tests.benchmarks.peers.front import Front, Handler, KeyedHandler, serve
+from tests.benchmarks.services import STATE
 
 FAN = 100
 QUEUE, BY_KEY = "sends", "by key"
 SOON_S = 0.01  # how often a queue is looked at, where DBOS's default is a second
-STATE = "x" * 1_000_000
 SCHEMA = "CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value INTEGER, blob TEXT)"
 ADD = """INSERT INTO state (key, value) VALUES (:key, 1)
 ON CONFLICT (key) DO UPDATE SET value = value + 1 RETURNING value"""

@@ -27,10 +27,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from tests.benchmarks.peers.front import Front, Handler, KeyedHandler, serve
+from tests.benchmarks.services import STATE
 
 FAN = 100
 QUEUE = "bench"
-STATE = "x" * 1_000_000
 CACHED_WORKFLOWS = 5_000  # all 2,000 keys and what else runs
 SOON = timedelta(seconds=60)
 executions = itertools.count(1)

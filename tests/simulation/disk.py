@@ -10,6 +10,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from random import Random
 from typing import Protocol
@@ -44,6 +45,10 @@ class Disk:
         self.random = random
         self.watch = watch
         self.durable = Tables()
+
+    def in_place(self) -> AbstractContextManager[None]:
+        """While the world lasts."""
+        return nullcontext()
 
     def storage(self) -> SimulatedStorage:
         return SimulatedStorage(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.simulation.plant import Mutant
 from tests.simulation.planted_around import DRIVEN_TIME, LIMITS, SUBSCRIPTIONS, WAITERS
-from tests.simulation.planted_storage import DAMAGE, LEDGER, STORAGE, WAITERS_STORED
+from tests.simulation.planted_storage import DAMAGE, LEDGER, READERS, STORAGE, WAITERS_STORED
 
 _PROCESSOR = "rtour.server.processor:Processor."
 _LIFECYCLE = "rtour.engine.lifecycle:"
@@ -287,4 +287,5 @@ MUTANTS = (
     *WAITERS_STORED,
     *LEDGER,
     *DAMAGE,
+    *READERS,
 )

@@ -242,7 +242,7 @@ DAMAGE = (
         "nobody notes that the database was synced",
         "rtour.storage.ledger.writing:Ledger.release",
         "self._write(pages.encode([]), sequence, sequence)",
-        "pass",
+        "self._volume",
         "sqlite",
     ),
     Mutant(
@@ -250,6 +250,37 @@ DAMAGE = (
         "rtour.storage.checking:_problems",
         'if answer != "ok":',
         "if False:",
+        "sqlite",
+    ),
+)
+
+READERS = (
+    Mutant(
+        "a ledger is begun anew before the log is synced",
+        "rtour.storage.sqlite:SqliteStorage.__init__",
+        "failure = self._writer.sync()",
+        "failure = None",
+        "sqlite",
+    ),
+    Mutant(
+        "a ledger is retired before the log is synced",
+        "rtour.storage.carrying:Carrier.close",
+        "self._note(self._writer.sync())",
+        "pass",
+        "sqlite",
+    ),
+    Mutant(
+        "a ledger is retired beside a log that is not folded in",
+        "rtour.storage.sqlite:SqliteStorage._close",
+        "if is_sound and not self._folder.has_log():",
+        "if is_sound:",
+        "sqlite",
+    ),
+    Mutant(
+        "a copy of a ledger that grows has a gap",
+        "rtour.storage.ledger.reading:copied",
+        "upto=seen",
+        "upto=None",
         "sqlite",
     ),
 )

@@ -2,23 +2,27 @@
 
 A crash leaves the files as a power cut may: all that was synced, and of the commit under way some
 beginning, perhaps with a page missing in its middle; the same of the write-ahead log, which is
-synced seldom. The next life opens those files. What it finds must be what the shadow in memory
-holds: every commit that was acknowledged, none in halves. And in a copy that is damaged on top it
-must find the damage.
+synced seldom; and any pages of what was folded into the database since that was synced. Some lives
+end in order, and then the power fails. The next life opens those files. What it finds must be what
+the shadow in memory holds: every commit that was acknowledged, none in halves. And in a copy that
+is damaged on top it must find the damage. Others read the files all the while.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import errno
 import functools
 import os
 import zlib
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from random import Random
+from unittest import mock
 
 from msgspec.structs import replace
 
@@ -32,7 +36,9 @@ from rtour.storage.threads import Failure, Here, Job, Then
 from tests.simulation import rot
 from tests.simulation.disk import Disk, Done, Host, SimulatedStorage
 from tests.simulation.invariants import Watch
+from tests.simulation.power import Synced, Syncs
 from tests.simulation.sqlite_files import (
+    DATABASE,
     LEDGER,
     LOG,
     NAMES,
@@ -41,17 +47,22 @@ from tests.simulation.sqlite_files import (
     differences,
     folded_in_part,
 )
+from tests.simulation.sqlite_readers import Moment, Readers, wrong_copy
 
 SETTINGS = SqliteSettings(
     commit_in=CommitIn.LOOP,  # threads would not repeat
-    sync=False,  # the files are on a memory disk, and power cuts are made here
+    readers_wait_s=0,  # it would be real time
     cache_items=40,  # so few that rows are read again
     volume_bytes=24 * 1024,  # four commits
     step_bytes=16 * 1024,
     checkpoint_rows=1 << 60,  # at the simulation's own times
 )
+UNSYNCED = replace(SETTINGS, sync=False)  # of copies, which no power cut meets
 LARGE_BYTES = (0, 500, 1 << 20, 1 << 20)  # of a life: all commits go past the ledger, few, none
 CHECKPOINT_CHANCE = 0.1
+COPY_CHANCE = 0.05
+COPY_COMMITS = 8  # come while a copy is made, at most
+END_CHANCE = 0.3
 
 
 class Fate(enum.Enum):
@@ -76,6 +87,15 @@ class SqliteDisk(Disk):
         self._lives = 0
         self.left: Files = {}
         self.left_in_fold = False
+        self.syncs = Syncs()
+
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        with (
+            mock.patch("rtour.storage.writer.datasync", self.syncs),
+            mock.patch("rtour.storage.ledger.writing.datasync", self.syncs),
+        ):
+            yield
 
     def storage(self) -> SqliteSimulatedStorage:
         self._lives += 1
@@ -96,7 +116,7 @@ class SqliteDisk(Disk):
         compared = functools.partial(differences, tables=self.durable)
         # A log that is damaged after it was folded in by half is damage upon a crash: too much.
         files = [name for name in NAMES if name != LOG or not self.left_in_fold]
-        wrong = rot.served(self.left, folder, SETTINGS, compared, random, files)
+        wrong = rot.served(self.left, folder, UNSYNCED, compared, random, files)
         if wrong:
             self.host.fail(f"no damage goes unsaid: {wrong[:3]}")
 
@@ -108,19 +128,26 @@ class SqliteSimulatedStorage(SimulatedStorage):
         super().__init__(disk)
         self._sqlite_disk = disk
         settings = replace(SETTINGS, large_bytes=disk.random.choice(LARGE_BYTES))
+        self.path = folder / DATABASE
+        self._dice = Random(disk.random.getrandbits(64))
+        self._readers = Readers(self.path, self._dice)
+        if disk.left:
+            self._readers.come_before()
+        self._before = self._files()  # of the commit under way, or the start
         self._real = SqliteStorage(folder, settings, workers=partial(SimulatedRunner, self))
-        self.path = self._real.path
         different = differences(self._real, disk.durable)
         if different:
             disk.host.fail(f"the file holds what was committed: {different[:3]}")
         self.is_asked = False  # for a commit, whose job comes next
-        self._before: Files = {}
         self._written: Files = {}  # by the commit
         self._is_direct = False
         self._is_harmed = False
         self._fate = Fate.LANDS
         self._torn_files: Files = {}
-        self._synced_log = self._files().get(LOG, b"")
+        self._synced = Synced(self.path, self._before, disk.syncs)
+        self._synced.checkpoint(self._before, self._files())
+        self._moments: deque[Moment] = deque(maxlen=COPY_COMMITS)
+        self._end: Callable[[], None] = self._real.close
 
     # --- reads -----------------------------------------------------------------------------------
 
@@ -190,18 +217,28 @@ class SqliteSimulatedStorage(SimulatedStorage):
             ledger._volume.file = os.open(self.path, os.O_RDONLY)
         failure = job()
         self._written, self._is_direct = self._files(), direct
+        self._moments.append(Moment(self._written, self.durable.sequence))
         if self._fate is Fate.FAILS_LATE:
             failure = OSError(errno.EIO, os.strerror(errno.EIO))
         delay_s = 0.0 if failure is not None else self._disk.latency_s()
         asyncio.get_running_loop().call_later(delay_s, self._finish, then, failure)
 
     def tidy(self, job: Job, then: Then) -> None:
-        """The write-ahead log is synced, so that the ledger may use a volume again."""
+        """The write-ahead log is synced, so that the ledger may use a volume again.
+
+        Perhaps it is folded in, too, and perhaps the power fails meanwhile.
+        """
         if self._dead:
             return
+        host, before = self._disk.host, self._files()
         failure = job()
-        if failure is None:
-            self._synced_log = self._files()[LOG]
+        after = self._files()
+        folded_in = before[DATABASE] != after[DATABASE]
+        if folded_in and host.chance(host.faults.crash_in_checkpoint):
+            self._torn_files = after | folded_in_part(before, after, self._disk.random)
+            host.crash("while the log is folded in")
+            return
+        self._synced.checkpoint(before, after)
         asyncio.get_running_loop().call_later(self._disk.latency_s(), then, failure)
 
     def _draw(self) -> Fate:
@@ -222,20 +259,19 @@ class SqliteSimulatedStorage(SimulatedStorage):
             self._disk.host.crash("before a commit")
             return
         if failure is None or self._fate is Fate.FAILS_LATE:
-            self._land()
+            self._reach_the_disk()
         self._flight = []
         if self._fate is Fate.CRASH_AFTER:
             self._disk.host.crash("after a commit")
             return
-        folds_in = failure is None and self._disk.random.random() < CHECKPOINT_CHANCE
-        if folds_in and not self._folds_in():
-            return
+        if failure is None and self._disk.random.random() < CHECKPOINT_CHANCE:
+            self._real._writer._rows = SETTINGS.checkpoint_rows
         then(failure)
 
-    def _land(self) -> None:
+    def _reach_the_disk(self) -> None:
         self._store()
         if self._is_direct:
-            self._synced_log = self._written[LOG]
+            self._synced.log(self._written[LOG])
 
     def _told(self, done: Done, failure: Failure) -> None:
         if self._dead:
@@ -246,21 +282,17 @@ class SqliteSimulatedStorage(SimulatedStorage):
             self._store()
         self._flight = []
         self._committing = False
+        if failure is None:
+            self._read_beside()
         done(failure)
 
-    def _folds_in(self) -> bool:
-        """Write the log's pages into the database. False if the power fails meanwhile."""
-        ledger = self._real._ledger
-        assert ledger is not None
-        ledger.release(self._real._working.ledgered.base)
-        host, before = self._disk.host, self._files()
-        self._real._writer._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        if not host.chance(host.faults.crash_in_checkpoint):
-            self._synced_log = self._files().get(LOG, b"")
-            return True
-        self._torn_files = folded_in_part(before, self._files(), self._disk.random)
-        host.crash("while the log is folded in")
-        return False
+    def _read_beside(self) -> None:
+        """What others do meanwhile."""
+        self._readers.come_and_go()
+        if self._moments and self._dice.random() < COPY_CHANCE:
+            wrong = wrong_copy(self.path, self._moments, self.durable, UNSYNCED, self._dice)
+            if wrong:
+                self._disk.host.fail(f"a copy has all that there was: {wrong[:3]}")
 
     # --- the end ---------------------------------------------------------------------------------
 
@@ -271,7 +303,9 @@ class SqliteSimulatedStorage(SimulatedStorage):
         is_open = bool(self._flight) and self._fate is not Fate.FAILS
         has_landed = is_open and self._fate is not Fate.CRASH_BEFORE and self._disk.host.chance(0.5)
         if has_landed:
-            self._land()
+            self._reach_the_disk()
+        if not (self._committing or self._is_harmed or self._torn_files):
+            self._end_in_order()
         files = self._torn_files or self._with_power_cut(self._files())
         if is_open and not has_landed:
             files |= self._torn_commit()
@@ -288,15 +322,42 @@ class SqliteSimulatedStorage(SimulatedStorage):
         changed = [name for name in LEDGER if old[name] != new[name]]
         return {name: cut_off(old[name], new[name], self._disk.random) for name in changed}
 
+    def _end_in_order(self) -> None:
+        """A clean end, now and then. What still reads in this life does so until it is buried."""
+        if self._dice.random() >= END_CHANCE:
+            return
+        reader = self._real._reader
+        self._end = reader.close
+        with mock.patch.object(reader, "close", self._fold_in_at_the_end):
+            self._real.close()
+
+    def _fold_in_at_the_end(self) -> None:
+        """SQLite does when its last connection is closed, and the power may fail meanwhile."""
+        self._before = before = self._files()
+        if self._readers:
+            return
+        self._real._writer._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        after = self._files()
+        self._synced.checkpoint(before, after)
+        host = self._disk.host
+        folded_in = before[DATABASE] != after[DATABASE]
+        if folded_in and host.chance(host.faults.crash_in_checkpoint):
+            self._torn_files = before | folded_in_part(before, after, self._disk.random)
+
     def _with_power_cut(self, files: Files) -> Files:
-        """The write-ahead log loses pages that were never synced; of a kill it keeps all."""
-        if self._disk.random.random() < 0.5:
+        """What was never synced is lost in part; of a kill the system keeps all."""
+        random = self._disk.random
+        if random.random() < 0.5:
             return files
-        return files | {LOG: cut_off(self._synced_log, files[LOG], self._disk.random)}
+        files = self._synced.cut(files, random)
+        if self._end != self._real.close:  # the ledger was retired
+            files |= {name: cut_off(self._before[name], files[name], random) for name in LEDGER}
+        return files
 
     def close(self) -> None:
         self.die()
-        self._real.close()
+        self._readers.close()
+        self._end()
 
     def _files(self) -> Files:
         folder = self.path.parent

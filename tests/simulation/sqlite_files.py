@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import struct
 from pathlib import Path
 from random import Random
 
@@ -35,19 +36,32 @@ def cut_off(old: bytes, new: bytes, random: Random) -> bytes:
 
 
 def folded_in_part(before: Files, after: Files, random: Random) -> Files:
-    """The files when power fails in a checkpoint: some pages of the database are still the old.
+    """The database and its log when power fails in a checkpoint.
 
     The log is whole: it is begun anew only once the database is synced.
     """
-    database = "rtour.db"
-    old, new = before[database], after[database]
+    return {DATABASE: in_part(before[DATABASE], after[DATABASE], random), LOG: before[LOG]}
+
+
+def in_part(old: bytes, new: bytes, random: Random) -> bytes:
+    """A database some of whose pages are still the old."""
+    if old == new:
+        return new
     pages = [
         (new if random.random() < 0.5 else old)[at : at + PAGE_BYTES]
         for at in range(0, len(new), PAGE_BYTES)
     ]
     while pages and not pages[-1]:  # the end has not arrived
         pages.pop()
-    return before | {database: b"".join(page.ljust(PAGE_BYTES, b"\0") for page in pages)}
+    return b"".join(page.ljust(PAGE_BYTES, b"\0") for page in pages)
+
+
+def is_folded_in(database: Path) -> bool:
+    """Whether the database has all that its log has, by the index that SQLite keeps of the log."""
+    index = database.with_name(f"{database.name}-shm").read_bytes()
+    (frames,) = struct.unpack_from("=I", index, 16)
+    (folded_in,) = struct.unpack_from("=I", index, 96)
+    return bool(frames == folded_in)
 
 
 def _difference(old: bytes, new: bytes) -> tuple[int, int]:

@@ -345,6 +345,7 @@ def simulate(seed: int, disk: Storing | None = None) -> Report:
         with (
             mock.patch.object(rtour.sdk.attempt, "_CLOCK", world.clock),
             mock.patch.multiple(waiting, SINKS_IN_ROW=2, TOLD_AT_ONCE=2),
+            world.disk.in_place(),
         ):
             await world.run()
 

@@ -317,6 +317,24 @@ async def test_what_was_taken_from_the_ledger_is_synced_before_it_begins_anew(
         assert len(synced) == 2, "before the ledger says that nobody needs it"
 
 
+async def test_damage_to_a_log_that_a_reader_kept_is_told(tmp_path: Path) -> None:
+    """The end cannot fold it in then, so the ledger goes on saying what the database has."""
+    storage = SqliteStorage(tmp_path / "data", SETTINGS)
+    database, left = storage.path, tmp_path / "left"
+    with contextlib.closing(sqlite3.connect(database)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM invocation").fetchone()
+        storage.write([c.PutInvocation(v.invocation(1))], sequence=1, at=1)
+        await v.durable(storage)
+        storage.close()
+        shutil.copytree(database.parent, left)
+    with (left / "rtour.db-wal").open("r+b") as log:
+        log.seek(100)
+        log.write(b"damaged")
+    with pytest.raises(DamagedError, match="after record 0 is missing, although record 1"):
+        SqliteStorage(left, SETTINGS)
+
+
 async def test_a_database_that_lost_what_it_had_is_not_used(tmp_path: Path) -> None:
     """As when its log is damaged after parts of it were folded in."""
     storage = SqliteStorage(tmp_path / "data", v.replace(SETTINGS, checkpoint_rows=1))

@@ -128,10 +128,10 @@ class Carrier:
 
         self._use(tidy, self._note)
 
-    def _release(self, sequence: int) -> Failure:
+    def _release(self, sequence: int, *, sync: bool = False) -> Failure:
         try:
             if self._ledger is not None:
-                self._ledger.release(sequence)
+                self._ledger.release(sequence, sync=sync)
         except OSError as error:
             return error
         return None
@@ -168,3 +168,5 @@ class Carrier:
         if self.failure is None and batch.sequence > batch.base:
             self._note(self._writer.store(plan(batch), self._bytes))
         self._note(self._writer.sync())
+        if self.failure is None:
+            self._note(self._release(batch.sequence, sync=True))

@@ -81,6 +81,10 @@ class Folder:
         except OSError as error:
             raise FolderError(self.path, error) from error
 
+    def has_log(self) -> bool:
+        """Whether SQLite has a log that is not all folded in."""
+        return self.log.exists() and self.log.stat().st_size > 0
+
     def sync(self) -> None:
         """Make the names in it durable."""
         sync_folder(self.path)

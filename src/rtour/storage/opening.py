@@ -51,7 +51,11 @@ def open_database(path: Path, settings: SqliteSettings) -> tuple[sqlite3.Connect
 def connect(path: Path, settings: SqliteSettings, cache_kib: int) -> sqlite3.Connection:
     """A connection that our threads may hand to each other; transactions are begun by hand."""
     connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, cached_statements=64
+        path,
+        timeout=settings.readers_wait_s,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=64,
     )
     if not path.stat().st_size:
         # Of a new file: lets the writer make it shorter again. Later it would be a write.

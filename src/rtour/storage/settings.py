@@ -26,6 +26,8 @@ class SqliteSettings(Struct):
     """A disk that is waited for longer than this on average is slow."""
     sync: bool = True
     """Off, a crash of the machine (not of the process) loses the last commits."""
+    readers_wait_s: float = 5.0
+    """How long a start waits for who reads the file, so that the write-ahead log can be emptied."""
     cache_items: int = 20_000
     cache_bytes: int = 16 * 1024 * 1024
     page_cache_kib: int = 8 * 1024

@@ -206,8 +206,12 @@ class SqliteStorage:
         self._folder.release()
 
     def _close(self, ledger: Ledger) -> None:
-        """After the database was synced, be it only its log, since somebody reads it still."""
-        if self._carrier.failure is None and self._failure is None:
+        """After SQLite has folded its log in; beside a reader it has not.
+
+        Then the ledger keeps what it knows of the database: it tells when that log is damaged.
+        """
+        is_sound = self._carrier.failure is None and self._failure is None
+        if is_sound and not self._folder.has_log():
             with contextlib.suppress(OSError):
                 ledger.retire()
         ledger.close()

@@ -68,15 +68,17 @@ class Ledger:
         """Whether the other volume has commits, which the database had better have soon."""
         return self._other.last > self._released
 
-    def release(self, sequence: int) -> None:
+    def release(self, sequence: int, *, sync: bool = False) -> None:
         """The database has everything up to `sequence`, and is synced.
 
-        That is noted, too, and durable with the next commit: should the database be behind it one
-        day, it was damaged.
+        That is noted, too, and durable with the next commit, or with `sync` at once: should the
+        database be behind it one day, it was damaged.
         """
         self._released = sequence
         with self._lock:
-            self._write(pages.encode([]), sequence, sequence)
+            volume = self._write(pages.encode([]), sequence, sequence)
+            if sync and self._sync:
+                datasync(volume.file)
 
     def _volume_to_write(self) -> Volume:
         if self._volume.at >= self._volume_bytes and not self.is_half_full:
@@ -107,7 +109,7 @@ class Ledger:
             volume.length += room
 
     def retire(self) -> None:
-        """The database has all of it, and is synced: nobody need read it again."""
+        """The database has all of it without its log, synced: nobody need read it again."""
         for volume in (self._volume, self._other):
             volume.write(pages.title(pages.new_salt()), 0)
 

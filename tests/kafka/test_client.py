@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, Producer
 
-from rtour.server.kafka.client import KafkaFailed, RdKafkaClient
+from rtour.server.kafka.client import RECORDS_MAX, KafkaFailed, RdKafkaClient
 from rtour.server.kafka.records import Record
 
 TOPIC = "orders"
@@ -90,6 +90,19 @@ async def test_what_was_taken_is_not_read_again(cluster: Cluster, group: Group) 
     await first.taken(read[1])
     await first.close()
     assert [record.value for record in await records(group.client(), 2)] == [b"2", b"3"]
+
+
+async def test_one_read_takes_so_many_records() -> None:
+    """What waits beyond them is read the next time."""
+    crowded = Cluster()
+    crowded.put(*[b"x"] * (RECORDS_MAX + 100))
+    group = Group(crowded.address, "one")
+    client, found = group.client(), list[int]()
+    async with asyncio.timeout(WITHIN_S):
+        while sum(found) < RECORDS_MAX + 100:
+            found.append(len(await client.poll()))
+    assert max(found) == RECORDS_MAX
+    await group.close()
 
 
 async def test_a_held_partition_waits_and_goes_on_with_the_same_record(

@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from rtour.engine.actions import Response
 from rtour.engine.commands import Command, Invoke
 from rtour.engine.model import DocumentKind, FromSubscription, Status
 from rtour.protocol.framing import decode
@@ -17,7 +18,7 @@ from rtour.server.kafka.catalog import Subscription
 from rtour.server.kafka.subscriptions import Subscriptions
 from rtour.server.registry import Registry
 from tests import virtual_time
-from tests.kafka.topics import ListClient, Topic
+from tests.kafka.topics import BATCH, ListClient, Topic
 from tests.server.rig import Rig
 from tests.server.rooms import Rooms
 
@@ -115,6 +116,32 @@ def test_the_key_of_a_record_is_the_key_of_the_object() -> None:
             *(("Mary" if number % 2 else "Jane", b"%d" % number) for number in range(25)),
             ("", b"none"),
         ]
+
+    play(story)
+
+
+def test_nothing_is_read_while_records_are_under_way() -> None:
+    """However many there are: the next read waits until those of the last are durable."""
+
+    async def story(world: World) -> None:
+        await world.subscribe(GREETER)
+        ask, gate, asked = world.rig.requests.ask, asyncio.Event(), 0
+
+        async def slowly(command: Callable[[int], Command]) -> Response:
+            nonlocal asked
+            asked += 1
+            await gate.wait()
+            return await ask(command)
+
+        world.rig.requests.ask = slowly  # type: ignore[assignment]
+        for number in range(25):
+            world.topic.put(None, b"%d" % number)
+        for _ in range(3):
+            await world.read()
+            assert asked == BATCH
+        gate.set()
+        await world.read()
+        assert [body for _, body in world.invoked()] == [b"%d" % number for number in range(25)]
 
     play(story)
 

@@ -9,6 +9,7 @@ from rtour.server.kafka.client import KafkaFailed
 from rtour.server.kafka.records import Record
 
 TOPIC = "orders"
+BATCH = 10  # records in one read
 
 
 class Topic:
@@ -32,7 +33,7 @@ class Topic:
 class ListClient:
     """A `Client` that reads a `Topic` from what was committed."""
 
-    def __init__(self, topic: Topic, batch: int = 10) -> None:
+    def __init__(self, topic: Topic, batch: int = BATCH) -> None:
         topic.opened += 1
         self._topic = topic
         self._batch = batch

@@ -11,7 +11,7 @@ import pytest
 
 from rtour.errors import ManifestError
 from rtour.protocol.discovery import manifest_content_type
-from rtour.server.discoverer import HttpDiscoverer
+from rtour.server.discoverer import BYTES_MAX, HttpDiscoverer
 from rtour.server.front import Front
 from rtour.server.transport import Endpoint, HttpTransport
 from rtour.server.web import Reply, Request, text_reply
@@ -133,6 +133,29 @@ async def test_passing_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(ManifestError, match="503"):
             await discoverer.discover(Endpoint(uri), {})
     assert len(sdk.requests) == 3
+
+
+async def test_an_answer_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than the bound, or later than it: META0003 says so, and no more of it is read."""
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b" " * 65536
+
+    headers = [(b"content-type", V4)]
+    async with discovery(FakeSdk(Reply(200, headers, endless()))) as (discoverer, uri):
+        with pytest.raises(ManifestError, match=f"longer than {BYTES_MAX} bytes") as caught:
+            await discoverer.discover(Endpoint(uri), {})
+    assert caught.value.restate_code == "META0003"
+
+    async def silent() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    monkeypatch.setattr("rtour.server.discoverer.TIMEOUT_S", 0.1)
+    async with discovery(FakeSdk(Reply(200, headers, silent()))) as (discoverer, uri):
+        with pytest.raises(ManifestError, match=r"no complete answer within 0\.1 s"):
+            await discoverer.discover(Endpoint(uri), {})
 
 
 async def test_nobody_there() -> None:

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
 from collections.abc import Awaitable
 from random import Random
 from typing import Final
 
+from rtour.accepting import Queue
 from rtour.server.query import failures
 from rtour.server.query.engine import Queries
 from rtour.server.query.postgres import wire
 from rtour.server.query.postgres.login import Login
 from rtour.server.query.postgres.session import SETTINGS, Session
 from rtour.server.query.postgres.wire import MalformedError
+from rtour.server.tasks import TaskSet
 from rtour.server.tokens import Tokens
 
 _log = logging.getLogger("rtour.query")
 
 _CONNECTIONS_MAX: Final = 100
+# Those that have not said who they are, beside the others: strangers keep no place of theirs.
+_STARTING_MAX: Final = 100
+_BACKLOG: Final = 256
 _STARTUP_TIMEOUT_S: Final = 10.0
 _STARTUP_BYTES_MAX: Final = 10_000
 _MESSAGE_BYTES_OVER_TEXT: Final = 64 * 1024
@@ -88,14 +94,36 @@ class PostgresPort:
         self._server: asyncio.Server | None = None
         self._connections: dict[tuple[int, int], _Connection] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}
+        self._accepting = TaskSet()
+        self._queue: Queue | None = None
+        self._starting = 0
         self._next = 0
 
     async def listen_if_free(self, host: str, port: int) -> None:
         """Listen, unless the port is taken: the server is whole without, for SQL is at /query."""
+        loop = asyncio.get_running_loop()
         try:
-            self._server = await asyncio.start_server(self._serve, host, port)
+            self._server = await loop.create_server(self._accepted, host, port, backlog=_BACKLOG)
+            self._queue = Queue(self._server.sockets, _BACKLOG)
         except OSError as error:
             _log.warning("No PostgreSQL port, SQL is at the admin port's /query alone: %s", error)
+
+    def _accepted(self) -> asyncio.StreamReaderProtocol:
+        """For the connection that the loop accepted; those that wait behind it are taken, too."""
+        if self._queue is not None:
+            for accepted in self._queue.rest():
+                self._accepting.spawn(self._take(accepted), "new connection")
+        return self._protocol()
+
+    def _protocol(self) -> asyncio.StreamReaderProtocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(), self._serve)
+
+    async def _take(self, accepted: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.connect_accepted_socket(self._protocol, accepted)
+        except OSError:  # gone already
+            accepted.close()
 
     @property
     def address(self) -> tuple[str, int] | None:
@@ -110,6 +138,9 @@ class PostgresPort:
         if self._server is None:
             return
         self._server.close()
+        if self._queue is not None:
+            self._queue.close()
+        await self._accepting.cancel_all()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -135,9 +166,16 @@ class PostgresPort:
             writer.close()
 
     async def _talk(self, connection: _Connection) -> None:
-        async with asyncio.timeout(_STARTUP_TIMEOUT_S):
-            if not await self._begin(connection) or not await self._login.passed(connection):
-                return
+        if self._starting >= _STARTING_MAX:
+            await connection.send(wire.error("53300", "too many connections", "FATAL"))
+            return
+        self._starting += 1
+        try:
+            async with asyncio.timeout(_STARTUP_TIMEOUT_S):
+                if not await self._begin(connection) or not await self._login.passed(connection):
+                    return
+        finally:
+            self._starting -= 1
         self._next = self._next % 0x7FFFFFFF + 1
         key = (self._next, self._random.getrandbits(32))
         if len(self._connections) >= _CONNECTIONS_MAX:

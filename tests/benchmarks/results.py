@@ -101,8 +101,10 @@ def difference(earlier: Results, later: Results) -> str:
 
 def added(earlier: Results, later: Results) -> Results:
     """Both together. A cell that both have is the later one's, on all setups: it was one turn."""
-    measured = [*later.cells.values(), *later.failed.values()]
-    again = {cell for by_cell in measured for cell in by_cell}
+    again = {
+        *(cell for by_cell in later.cells.values() for cell in by_cell),
+        *(cell for by_cell in later.failed.values() for cell in by_cell),
+    }
     commits = [*dict.fromkeys([*earlier.commit.split(", "), later.commit])]
     return msgspec.structs.replace(
         later,

@@ -26,6 +26,7 @@ from statistics import median
 from time import perf_counter
 
 import httpx
+import msgspec
 
 from rtour.clock import SystemClock
 from tests.benchmarks import floor, load, plot, report, results
@@ -156,6 +157,8 @@ async def measure(options: argparse.Namespace, done: results.Results) -> None:
                 began = perf_counter()
                 await turn(number, setups, wanted, options.seconds, done)
                 print(f"turn {number}: {perf_counter() - began:.0f} s", file=sys.stderr)
+                if number and options.json:  # who is ended early leaves the rounds it has
+                    results.save(msgspec.structs.replace(done, rounds=number), options.json)
         finally:
             for setup in setups:
                 setup.stop()

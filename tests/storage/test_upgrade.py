@@ -259,3 +259,12 @@ async def _resolve(life: Life, service: str, key: str) -> None:
     (row,) = await life.sql(f"SELECT value_utf8 FROM state WHERE {where}")
     id_ = row["value_utf8"].strip('"')
     await life.ask(f"restate/awakeables/{id_}/resolve", "hello")
+
+
+def test_only_short_rows_are_kept_in_an_index(tmp_path: Path) -> None:
+    """SQLite reads rows of tables without row ids to the end when it compares with them."""
+    database = tmp_path / "rtour.db"
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        schema.migrate(connection, 0)
+        query = "SELECT name FROM sqlite_schema WHERE sql LIKE '%WITHOUT ROWID%' ORDER BY name"
+        assert connection.execute(query).fetchall() == [("lock",), ("timer",), ("waiter",)]

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import shutil
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
 
@@ -44,18 +44,19 @@ def served(
     settings: SqliteSettings,
     differences: Differences,
     random: Random,
-    names: Sequence[str],
+    places: Mapping[str, int],
 ) -> list[str]:
     """Spoil a copy of the files, and answer what a storage tells wrongly without a word.
 
-    Bits turn in the files with one of the `names`.
+    Bits turn in the files that `places` names, from the byte on that it says.
     """
     folder.mkdir()
     for name, content in files.items():
         (folder / name).write_bytes(content)
     kind = random.random()
     if kind < 0.4:
-        what = _turn_a_bit(folder / random.choice(names), random)
+        name = random.choice(list(places))
+        what = _turn_a_bit(folder / name, random, places[name])
     elif kind < 0.6:
         what = _turn_a_bit_of_an_index(folder / "rtour.db", random)
     else:
@@ -67,11 +68,11 @@ def served(
     return [f"{what}: {words}" for words in wrong]
 
 
-def _turn_a_bit(path: Path, random: Random) -> str:
+def _turn_a_bit(path: Path, random: Random, first: int) -> str:
     content = bytearray(path.read_bytes()) if path.exists() else bytearray()
-    if not content:
+    if len(content) <= first:
         return "nothing"
-    bit = random.randrange(len(content) * 8)
+    bit = random.randrange(first * 8, len(content) * 8)
     content[bit // 8] ^= 1 << bit % 8
     path.write_bytes(content)
     return f"bit {bit} of {path.name}"

@@ -16,6 +16,7 @@ DATABASE, LOG = "rtour.db", "rtour.db-wal"
 LEDGER = ("rtour.db-ledger-0", "rtour.db-ledger-1")
 NAMES = (DATABASE, LOG, *LEDGER)
 ALL = 1 << 30
+_LOG_HEAD, _FRAME_HEAD = 32, 24  # bytes
 
 Files = dict[str, bytes]
 
@@ -62,6 +63,15 @@ def is_folded_in(database: Path) -> bool:
     (frames,) = struct.unpack_from("=I", index, 16)
     (folded_in,) = struct.unpack_from("=I", index, 96)
     return bool(frames == folded_in)
+
+
+def first_commit_end(log: bytes) -> int:
+    """Where the first commit in a write-ahead log ends: with a frame that says how many pages."""
+    for at in range(_LOG_HEAD, len(log) - _FRAME_HEAD, _FRAME_HEAD + PAGE_BYTES):
+        (pages,) = struct.unpack_from(">I", log, at + 4)
+        if pages:
+            return at + _FRAME_HEAD + PAGE_BYTES
+    return len(log)
 
 
 def _difference(old: bytes, new: bytes) -> tuple[int, int]:

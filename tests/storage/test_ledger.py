@@ -317,6 +317,26 @@ async def test_what_was_taken_from_the_ledger_is_synced_before_it_begins_anew(
         assert len(synced) == 2, "before the ledger says that nobody needs it"
 
 
+async def test_a_ledger_begun_beside_a_reader_keeps_the_last_commits(tmp_path: Path) -> None:
+    """Seed 272: a cut in its first write took them, and damage to the log went unsaid."""
+    storage = SqliteStorage(tmp_path / "data", SETTINGS)
+    storage.write([c.PutInvocation(v.invocation(1))], sequence=1, at=1)
+    await v.durable(storage)
+    left = tmp_path / "left"
+    shutil.copytree(storage.path.parent, left)  # as SIGKILL leaves it
+    storage.close()
+    with contextlib.closing(sqlite3.connect(left / "rtour.db")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM invocation").fetchone()
+        storage = SqliteStorage(left, v.replace(SETTINGS, readers_wait_s=0))
+        storage.write([c.PutInvocation(v.invocation(2))], sequence=2, at=2)
+        await v.durable(storage)
+        first, second = (path.read_bytes() for path in pages.volumes(storage.path))
+        assert reading.Contents(first).last == 1
+        assert reading.Contents(second).last == 2
+        storage.close()
+
+
 async def test_damage_to_a_log_that_a_reader_kept_is_told(tmp_path: Path) -> None:
     """The end cannot fold it in then, so the ledger goes on saying what the database has."""
     storage = SqliteStorage(tmp_path / "data", SETTINGS)

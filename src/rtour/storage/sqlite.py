@@ -31,7 +31,7 @@ from rtour.storage.failures import (
     explained,
 )
 from rtour.storage.folder import Folder
-from rtour.storage.ledger import pages
+from rtour.storage.ledger import pages, reading
 from rtour.storage.ledger.pages import Written
 from rtour.storage.ledger.writing import Ledger
 from rtour.storage.opening import connect, open_database
@@ -72,7 +72,7 @@ class SqliteStorage:
             reader = connect(self.path, settings, settings.page_cache_kib // 4)
             self._reader = Reader(reader, self.path)
             sequence, self._last_at = self._reader.place()
-            self._ledger = _new_ledger(self.path, settings) if ledger else None
+            self._ledger = _new_ledger(self._folder, settings) if ledger else None
             if settings.sync:
                 self._folder.sync()
         except READ_ERRORS as error:
@@ -217,11 +217,17 @@ class SqliteStorage:
         ledger.close()
 
 
-def _new_ledger(database: Path, settings: SqliteSettings) -> Ledger:
-    """A ledger of what the database does not have yet: nothing, since it was just opened."""
+def _new_ledger(folder: Folder, settings: SqliteSettings) -> Ledger:
+    """A ledger of what the database does not have yet: nothing, since it was just opened.
+
+    Where a reader has kept the log from being folded in, the last commits in the ledger stay until
+    there is another one, whose base tells of them: should the log be damaged, they are missed.
+    """
+    database = folder.database
+    volumes = reading.older_first if folder.has_log() else pages.volumes
     try:
         return Ledger(
-            pages.volumes(database),
+            volumes(database),
             sync=settings.sync,
             volume_bytes=settings.volume_bytes,
             step_bytes=settings.step_bytes,

@@ -131,6 +131,14 @@ def copied(database: Path) -> Contents:
             return Contents(*contents, upto=seen)
 
 
+def older_first(database: Path) -> tuple[Path, Path]:
+    """The volumes, that with the last commit behind the other."""
+    first, second = pages.volumes(database)
+    if Contents(_read(first)).last > Contents(_read(second)).last:
+        return second, first
+    return first, second
+
+
 def _read(path: Path, length: int = -1) -> bytes:
     if not path.is_file():
         return b""

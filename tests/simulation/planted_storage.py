@@ -276,11 +276,4 @@ READERS = (
         "if is_sound:",
         "sqlite",
     ),
-    Mutant(
-        "a copy of a ledger that grows has a gap",
-        "rtour.storage.ledger.reading:copied",
-        "upto=seen",
-        "upto=None",
-        "sqlite",
-    ),
 )

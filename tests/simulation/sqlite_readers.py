@@ -29,7 +29,7 @@ BEGINS = 0.05  # each after a commit
 ENDS = 0.1
 AT_START = 0.3
 FOLDED_AT_START = 0.5
-PACES = (0.05, 0.2, 0.5)  # of a copy: how likely a commit comes before its next page is read
+PACES = (0.0, 0.0, 0.5)  # of a read: how likely a commit comes before its next page
 
 
 class Readers:
@@ -82,13 +82,12 @@ class SlowRead:
     def __init__(self, moments: list[Moment], random: Random) -> None:
         self._moments = moments
         self._random = random
-        self._pace = random.choice(PACES)
         self._at = 0
 
     def __call__(self, path: Path, length: int = -1) -> bytes:
-        content = b""
+        content, pace = b"", self._random.choice(PACES)
         while length < 0 or len(content) < length:
-            while self._at < len(self._moments) - 1 and self._random.random() < self._pace:
+            while self._at < len(self._moments) - 1 and self._random.random() < pace:
                 self._at += 1
             file = self._moments[self._at].files.get(path.name, b"")
             page = file[len(content) : len(content) + PAGE_BYTES]

@@ -70,24 +70,30 @@ async def test_more_clients_than_there_are_places(listener: PostgresPort) -> Non
             assert READY in await greeted(next_)
 
 
-async def test_strangers_who_say_nothing(
-    listener: PostgresPort, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """They keep no place of those who were let in, are as few, and are cut off in the end."""
-    monkeypatch.setattr(port_of, "_STARTUP_TIMEOUT_S", 0.5)
-    async with AsyncExitStack() as stack:
-        known = await stack.enter_async_context(connected(listener))
+async def test_strangers_who_say_nothing(listener: PostgresPort) -> None:
+    """They keep no place of those who were let in, and are as few."""
+    async with connected(listener) as known:
         assert READY in await greeted(known)
-        silent = [
-            await stack.enter_async_context(connected(listener))
-            for _ in range(port_of._STARTING_MAX)
-        ]
-        async with connected(listener) as (reader, _), asyncio.timeout(5):
-            assert FULL in await reader.read()
+        async with AsyncExitStack() as stack:
+            for _ in range(port_of._STARTING_MAX):
+                await stack.enter_async_context(connected(listener))
+            async with connected(listener) as (reader, _), asyncio.timeout(5):
+                assert FULL in await reader.read()
         async with asyncio.timeout(5):
-            assert await asyncio.gather(*(reader.read() for reader, _ in silent)) == [b""] * 100
+            while listener._starting:
+                await asyncio.sleep(0)
         async with connected(listener) as next_:
             assert READY in await greeted(next_)
+
+
+async def test_a_stranger_is_cut_off(
+    listener: PostgresPort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has not logged in by then has lost the place."""
+    monkeypatch.setattr(port_of, "_STARTUP_TIMEOUT_S", 0.05)
+    async with connected(listener) as (reader, _), asyncio.timeout(5):
+        assert await reader.read() == b""
+    assert listener._starting == 0
 
 
 async def test_all_that_wait_are_accepted_in_one_turn(listener: PostgresPort) -> None:

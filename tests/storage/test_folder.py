@@ -21,6 +21,7 @@ from rtour.engine.model import Invocation, Status
 from rtour.storage import Recovered
 from rtour.storage.failures import (
     DamagedError,
+    FolderError,
     FolderInUseError,
     ForeignFileError,
     NewerSchemaError,
@@ -252,3 +253,43 @@ def test_an_empty_file_is_a_new_one_and_is_told(
     SqliteStorage(folder).close()
     assert "is empty: the server begins with nothing" in caplog.text
     assert "rtour restore" in caplog.text
+
+
+def test_a_start_that_is_cut_off_leaves_no_half_database(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file has its name once it is whole and synced; what was left of it is in nobody's way.
+
+    SQLite's first transaction is not in its log: cut off there, no server could start again.
+    """
+    steps: list[str] = []
+
+    def cut(fresh: Path, target: Path) -> None:
+        steps.append(fresh.name)
+        raise OSError(5, "the power went")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", cut)
+        with pytest.raises(FolderError, match="the power went"):
+            SqliteStorage(folder)
+    (fresh,) = steps
+    assert not (folder / "rtour.db").exists()
+    os.truncate(folder / fresh, 5000)
+    (folder / f"{fresh}-journal").write_bytes(b"\xd9\xd5\x05\xf9 half a journal")
+    SqliteStorage(folder).close()
+    assert {path.name for path in folder.iterdir() if fresh in path.name} == set()
+    assert recovered(folder)[0].last_sequence == 0
+
+
+def test_a_new_folder_is_durable_with_its_first_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So are the folders that had to be made for it, each in the one above."""
+    synced: list[Path] = []
+    monkeypatch.setattr("rtour.storage.folder.sync_folder", synced.append)
+    deep = folder / "a" / "b"
+    SqliteStorage(deep).close()
+    assert set(synced) == {deep, folder / "a", folder, folder.parent}
+    synced.clear()
+    SqliteStorage(deep).close()
+    assert synced == [deep]

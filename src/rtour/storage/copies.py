@@ -21,7 +21,7 @@ from rtour.storage.failures import (
     UpgradeRoomError,
     explained,
 )
-from rtour.storage.folder import DATABASE, Folder, sync_folder
+from rtour.storage.folder import DATABASE, Folder, sync_file, sync_folder
 from rtour.storage.ledger import pages, reading
 from rtour.storage.replaying import replay
 
@@ -148,7 +148,7 @@ def _written_whole(target: Path) -> Iterator[Path]:
     try:
         os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
         yield partial
-        _sync(partial)
+        sync_file(partial)
         partial.replace(target)
         sync_folder(target.parent)
     except OSError as error:
@@ -170,11 +170,3 @@ def _put_aside(database: Path) -> Path:
 
 def _beside(database: Path, end: str) -> Path:
     return database.with_name(database.name + end)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -39,6 +39,15 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_file(path: Path) -> None:
+    """Make what a file holds durable, whoever wrote it."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class Folder:
     """An existing data folder that is ours until `release`.
 
@@ -51,6 +60,7 @@ class Folder:
         self.log = path / f"{DATABASE}-wal"
         lock = path / "lock"
         try:
+            self._holders = {each.parent for each in (path, *path.parents) if not each.exists()}
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.chmod(0o700)
             self._descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
@@ -65,17 +75,16 @@ class Folder:
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         os.write(self._descriptor, f"{os.getpid()}\n".encode())
 
-    def make_database(self) -> None:
-        """Make the file if it is not there; SQLite gives -wal and -shm its permissions."""
+    def own_database(self) -> None:
+        """If the file is there, make it ours alone, and tell of one that is empty."""
         try:
-            was_there = self.database.exists()
-            os.close(os.open(self.database, os.O_RDWR | os.O_CREAT, 0o600))
+            if not self.database.exists():
+                return
             self.database.chmod(0o600)
-            if was_there and not self.database.stat().st_size and not self.log.exists():
+            if not self.database.stat().st_size and not self.log.exists():
                 log.warning(
-                    "%s is empty: the server begins with nothing, as is right after a kill at its "
-                    "very first start. If it was not that, the disk has lost it: stop the server "
-                    "and bring a backup back with `rtour restore`",
+                    "%s is empty: the server begins with nothing. If the disk has lost what it "
+                    "had, stop the server and bring a backup back with `rtour restore`",
                     self.database,
                 )
         except OSError as error:
@@ -86,8 +95,9 @@ class Folder:
         return self.log.exists() and self.log.stat().st_size > 0
 
     def sync(self) -> None:
-        """Make the names in it durable."""
-        sync_folder(self.path)
+        """Make the names in it durable, and its own if it was not there before."""
+        for folder in (self.path, *self._holders):
+            sync_folder(folder)
 
     def release(self) -> None:
         os.close(self._descriptor)

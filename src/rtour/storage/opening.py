@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sqlite3
 from pathlib import Path
 
 from rtour.storage import checking, schema
 from rtour.storage.copies import copy_before_upgrade
-from rtour.storage.failures import READ_ERRORS, DamagedError, explained
+from rtour.storage.failures import READ_ERRORS, DamagedError, FolderError, explained
+from rtour.storage.folder import sync_file
 from rtour.storage.ledger import reading
 from rtour.storage.replaying import replay
 from rtour.storage.settings import SqliteSettings
@@ -22,14 +24,21 @@ log = logging.getLogger("rtour.storage")
 
 # After a burst the log file shrinks to this when it starts over.
 _LOG_BYTES = 64 * 1024 * 1024
+_BESIDE = ("-journal", "-wal", "-shm")
 
 
 def open_database(path: Path, settings: SqliteSettings) -> tuple[sqlite3.Connection, bool]:
-    """The writer's connection to an existing file, and whether all of the file was checked.
+    """The writer's connection to a file, made if there is none, and whether it was all checked.
 
     Raises StorageError for a file that is damaged, foreign or of a later version.
     """
     version = _look(path)
+    if not _size(path):
+        try:
+            _make(path, settings)
+        except OSError as error:
+            raise FolderError(path.parent, error) from error
+        return connect(path, settings, settings.page_cache_kib), True
     connection = connect(path, settings, settings.page_cache_kib)
     try:
         checked = _check(connection, path, version, settings)
@@ -46,6 +55,25 @@ def open_database(path: Path, settings: SqliteSettings) -> tuple[sqlite3.Connect
         connection.close()
         raise
     return connection, checked
+
+
+def _make(path: Path, settings: SqliteSettings) -> None:
+    """Make a database under another name, which it loses when it is whole.
+
+    SQLite makes one in several transactions, of which the first is not written ahead: cut off
+    there, it could be neither read nor told from somebody else's.
+    """
+    fresh = path.with_name(f"{path.name}.new")
+    for end in ("", *_BESIDE):
+        _beside(fresh, end).unlink(missing_ok=True)  # what was cut off
+        if end:
+            _beside(path, end).unlink(missing_ok=True)  # nothing, and would be taken for its own
+    os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    with contextlib.closing(connect(fresh, settings, settings.page_cache_kib)) as connection:
+        schema.migrate(connection, 0)
+    if settings.sync:
+        sync_file(fresh)
+    fresh.replace(path)
 
 
 def connect(path: Path, settings: SqliteSettings, cache_kib: int) -> sqlite3.Connection:
@@ -76,7 +104,7 @@ def connect(path: Path, settings: SqliteSettings, cache_kib: int) -> sqlite3.Con
 
 def _look(path: Path) -> int:
     """The schema version, 0 for an empty file; changes nothing, whatever the file is."""
-    if path.stat().st_size == 0:
+    if not _size(path):
         _refuse_log_alone(path)
         return 0
     with contextlib.closing(checking.read_only(path)) as connection:
@@ -88,8 +116,8 @@ def _look(path: Path) -> int:
 
 def _refuse_log_alone(path: Path) -> None:
     """SQLite would delete a log without a database, and with it all that was stored."""
-    beside = path.with_name(f"{path.name}-wal")
-    if beside.exists() and beside.stat().st_size:
+    beside = _beside(path, "-wal")
+    if _size(beside):
         raise DamagedError(path, f"it is empty, and its log {beside.name} is not")
     with reading.opened(path) as ledger:
         if ledger.last:
@@ -114,8 +142,7 @@ def _check(
 ) -> bool:
     if version == 0:
         return True
-    parts = (path, path.with_name(f"{path.name}-wal"))
-    size = sum(part.stat().st_size for part in parts if part.exists())
+    size = _size(path) + _size(_beside(path, "-wal"))
     whole = version < schema.NEWEST or size <= settings.check_bytes_max
     if whole:
         found = checking.problems(connection, path, version)
@@ -137,3 +164,12 @@ def _upgrade(connection: sqlite3.Connection, path: Path, version: int) -> None:
         schema.NEWEST,
         kept,
     )
+
+
+def _beside(path: Path, end: str) -> Path:
+    return path.with_name(f"{path.name}{end}")
+
+
+def _size(path: Path) -> int:
+    """0 also if it is not there."""
+    return path.stat().st_size if path.exists() else 0

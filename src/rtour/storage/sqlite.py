@@ -67,7 +67,7 @@ class SqliteStorage:
         self.path = self._folder.database
         self._failure: BaseException | None = None
         try:
-            self._folder.make_database()
+            self._folder.own_database()
             connection, self.checked = open_database(self.path, settings)
             reader = connect(self.path, settings, settings.page_cache_kib // 4)
             self._reader = Reader(reader, self.path)

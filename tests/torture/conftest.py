@@ -10,15 +10,22 @@ import pytest
 from tests.torture.victim import DiskFaults, Victim, disk_faults
 
 KILLS = 8
+CUTS = 12
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=KILLS, help="how often the server is killed")
+    parser.addoption("--cuts", type=int, default=CUTS, help="how many disks a power cut leaves")
 
 
 @pytest.fixture
 def kills(request: pytest.FixtureRequest) -> int:
     return int(request.config.getoption("--kills", default=KILLS))
+
+
+@pytest.fixture
+def cuts_wanted(request: pytest.FixtureRequest) -> int:
+    return int(request.config.getoption("--cuts", default=CUTS))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@
    TORTURE_FAULT=once:N          the Nth sync fails, later ones do not
    TORTURE_FAULT=full:N          from the Nth write on there is no space
    TORTURE_FAULT=bad:N           the Nth write and all later ones fail
+   TORTURE_FAULT=lie:N           from the Nth sync on they do nothing, and say that they did
    TORTURE_FAULT=slow:MS         every sync takes so much longer
    TORTURE_FILE=…                a pattern for the file's path; the ledger's if not given
    TORTURE_FROM=…                a file; nothing happens and nothing is counted before it is there */
@@ -53,6 +54,7 @@ static int synced(int fd, const char *name) {
     }
     if (now == asked("kill-before")) raise(SIGKILL);
     if ((asked("eio") && now >= asked("eio")) || now == asked("once")) { errno = EIO; return -1; }
+    if (asked("lie") && now >= asked("lie")) return 0;
     int result = real(fd);
     if (now == asked("kill-after")) raise(SIGKILL);
     return result;

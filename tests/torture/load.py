@@ -68,9 +68,12 @@ class Load:
         self._stopping = True
         await asyncio.gather(*self._tasks)
 
+    def client(self) -> Client:
+        return Client(self._port)
+
     async def _adds(self, connection: int) -> None:
         counter = f"k{connection % COUNTERS}"
-        client = Client(self._port)
+        client = self.client()
         for turn in count():
             if self._stopping:
                 break
@@ -81,7 +84,7 @@ class Load:
         client.close()
 
     async def _alarms(self, connection: int) -> None:
-        client = Client(self._port)
+        client = self.client()
         for turn in count():
             if self._stopping:
                 break

@@ -7,6 +7,7 @@ file cannot influence.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
 import sys
 import time
@@ -20,6 +21,7 @@ from hypercorn.config import Config
 
 COUNTER = restate.VirtualObject("Counter")
 ALARM = restate.Service("Alarm")
+BLOB = restate.Service("Blob")
 
 _numbers = itertools.count(1)
 
@@ -62,7 +64,13 @@ async def ring(ctx: restate.Context, after_ms: int) -> int:
     return woke - asked - after_ms
 
 
+@BLOB.handler()
+async def digest(ctx: restate.Context, text: str) -> str:
+    """What only somebody who has all of a large payload can say."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 if __name__ == "__main__":
     config = Config()
     config.bind = [f"127.0.0.1:{sys.argv[1]}"]
-    asyncio.run(serve(restate.app([COUNTER, ALARM]), config))
+    asyncio.run(serve(restate.app([COUNTER, ALARM, BLOB]), config))

@@ -117,6 +117,13 @@ class Victim:
         assert self._services is not None
         os.killpg(self._services._process.pid, number)
 
+    def stop_server(self) -> int:
+        """SIGTERM; its exit code when it has ended."""
+        assert self._server is not None
+        code = self._server.stop()
+        self._server = None
+        return code
+
     def stop(self) -> None:
         for child in (self._server, self._services):
             if child is not None:

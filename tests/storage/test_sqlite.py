@@ -10,11 +10,12 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from rtour.engine import changes as c
-from rtour.engine.model import Invocation, Status, Timer
+from rtour.engine.model import InboxItem, Invocation, Status, Timer
 from rtour.protocol.messages import Value
 from rtour.storage.failures import (
     WriteFailedError,
@@ -259,6 +260,32 @@ async def test_what_was_forgotten_by_the_cache_is_read_again(folder: Path) -> No
     assert [storage.view.invocation(one.id) for one in made] == made
     assert all(storage.view.entries(one) == [v.entry(0)] for one in made)
     storage.close()
+
+
+async def test_a_long_queue_is_read_a_page_at_a_time(
+    storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who leaves a queue costs no read of the file, and the queue stays in its order."""
+    read = mock.Mock(side_effect=storage._working._reader.inbox)
+    monkeypatch.setattr(storage._working._reader, "inbox", read)
+    queue: list[InboxItem] = []
+    for sequence in range(1, 401):
+        leaves = sequence > 100 and sequence % 5  # 100 wait, then more leave than come
+        if leaves and queue:
+            left = queue.pop(0 if sequence % 3 else len(queue) // 2)
+            change: c.Change = c.DeleteInboxItem("Cart", "k", left.sequence)
+        else:
+            queue.append(v.inbox_item(sequence))
+            change = c.PutInboxItem("Cart", "k", queue[-1])
+        storage.write([change], sequence=sequence, at=sequence)
+        if sequence % 7 == 0:
+            await v.durable(storage)
+        if sequence % 14 == 0:
+            await storage.carried()
+        assert next(storage.view.inbox("Cart", "k"), None) == (queue[0] if queue else None)
+        if sequence % 50 == 0:
+            assert list(storage.view.inbox("Cart", "k")) == queue
+    assert read.call_count < 60
 
 
 async def test_large_values_do_not_fill_the_cache(folder: Path) -> None:

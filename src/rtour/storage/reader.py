@@ -70,7 +70,6 @@ _DOCUMENT = f"{_DOCUMENTS} WHERE kind = ? AND id = ?"
 _PLACE = "SELECT last_sequence, last_at, sum FROM meta"
 
 _BORN = len(rows.BORN_COLUMNS)
-_INBOX_PAGE = 16
 
 
 class Reader:
@@ -137,15 +136,10 @@ class Reader:
         found = self._whole("lock", _LOCK, (service, key))
         return found[0][2] if found else None
 
-    def inbox(self, service: str, key: str) -> Iterator[InboxItem]:
-        """Page by page: whoever takes the first pays for a few."""
-        last = -1
-        while page := self._whole("inbox", _INBOX, (service, key, last, _INBOX_PAGE)):
-            for row in page:
-                yield rows.read_inbox_item(row[2:-1])
-            if len(page) < _INBOX_PAGE:
-                return
-            last = page[-1][2]
+    def inbox(self, service: str, key: str, after: int, limit: int) -> list[InboxItem]:
+        """The first `limit` items behind the sequence `after`."""
+        found = self._whole("inbox", _INBOX, (service, key, after, limit))
+        return [rows.read_inbox_item(row[2:-1]) for row in found]
 
     def state(self, service: str, key: str, name: bytes) -> bytes | None:
         found = self._whole("state", _STATE, (service, key, name))

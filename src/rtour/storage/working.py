@@ -29,6 +29,17 @@ from rtour.storage.batch import UNSET, Batch, Object, ObjectChanges
 from rtour.storage.cache import MISSING, Cache
 from rtour.storage.ledger.pages import Written
 from rtour.storage.reader import Reader
+from rtour.storage.remembering import (
+    OBJECT_BYTES,
+    inbox_size,
+    invocation_size,
+    journal_size,
+    patched,
+    remember,
+    state_size,
+)
+
+_INBOX_PAGE = 16  # items that are read at once
 
 
 class WorkingSet:
@@ -91,7 +102,7 @@ class WorkingSet:
 
     def carried(self) -> None:
         """The durable batch is in the file: what may be read again goes to the cache."""
-        _remember(self._cache, self.ledgered)
+        remember(self._cache, self.ledgered)
         self.ledgered = Batch(self.ledgered.sequence)
         self._layers = (*self._layers[:-1], self.ledgered)
 
@@ -105,7 +116,7 @@ class WorkingSet:
             return found  # type: ignore[no-any-return]
         found = self._reader.invocation(id)
         if found is not None:
-            self._cache.put(id, found, _invocation_size(found))
+            self._cache.put(id, found, invocation_size(found))
         return found
 
     def entries(self, invocation: Invocation, first: int = 0) -> list[Entry]:
@@ -144,7 +155,7 @@ class WorkingSet:
         if border is not None:
             del entries[max(0, border - first) :]
         if first == 0 and invocation.status is not Status.COMPLETED:
-            self._cache.put(number, list(entries), _journal_size(entries))
+            self._cache.put(number, list(entries), journal_size(entries))
         return entries
 
     def _refuse_gap(self, invocation: Invocation, border: int | None) -> None:
@@ -182,26 +193,33 @@ class WorkingSet:
         cached = self._cache.get((service, key, "lock"))
         if cached is MISSING:
             cached = self._reader.lock(service, key)
-            self._cache.put((service, key, "lock"), cached, _OBJECT_BYTES)
+            self._cache.put((service, key, "lock"), cached, OBJECT_BYTES)
         return cached  # type: ignore[no-any-return]
 
     def inbox(self, service: str, key: str) -> Iterator[InboxItem]:
-        pending: dict[int, InboxItem | None] = {}
+        pending: dict[int, InboxItem | None] = {}  # in order, and behind all that is stored
         for changes in reversed(self._changes((service, key))):
             pending.update(changes.inbox)
-        waiting = [item for _, item in sorted(pending.items()) if item is not None]
-        if self._cache.get((service, key, "empty inbox")) is True:
-            return iter(waiting)
-        stored = (i for i in self._stored_inbox(service, key) if i.sequence not in pending)
-        return heapq.merge(stored, waiting, key=lambda item: item.sequence)
+        for item in self._stored_inbox(service, key):
+            if item.sequence not in pending:
+                yield item
+        for waiting in pending.values():
+            if waiting is not None:
+                yield waiting
 
     def _stored_inbox(self, service: str, key: str) -> Iterator[InboxItem]:
-        empty = True
-        for item in self._reader.inbox(service, key):
-            empty = False
-            yield item
-        if empty:
-            self._cache.put((service, key, "empty inbox"), True, _OBJECT_BYTES)
+        """Page by page: whoever takes the first pays for a few, and the next ones for none."""
+        held = self._cache.get((service, key, "inbox"))
+        if held is MISSING:
+            page = self._reader.inbox(service, key, -1, _INBOX_PAGE)
+            held = page, len(page) < _INBOX_PAGE
+            self._cache.put((service, key, "inbox"), held, inbox_size(page))
+        items, is_all = held
+        yield from items
+        while not is_all:
+            items = self._reader.inbox(service, key, items[-1].sequence, _INBOX_PAGE)
+            is_all = len(items) < _INBOX_PAGE
+            yield from items
 
     def state(self, service: str, key: str, name: bytes) -> bytes | None:
         for changes in self._changes((service, key)):
@@ -242,21 +260,21 @@ class WorkingSet:
         if not pending:
             return state.copy()
         for changes in reversed(pending):
-            state = _patched(state, changes)
+            state = patched(state, changes)
         return dict(sorted(state.items()))
 
     def _first_state(self, service: str, key: str, bytes_max: int) -> dict[bytes, bytes]:
         state = self._reader.all_state(service, key, bytes_max)
         size = sum([len(name) + len(value) for name, value in state.items()])
         if size <= bytes_max:  # then it is all there is
-            self._cache.put((service, key, "state"), state.copy(), _state_size(state))
+            self._cache.put((service, key, "state"), state.copy(), state_size(state))
         return state
 
     def _stored_state(self, service: str, key: str) -> dict[bytes, bytes]:
         cached = self._cache.get((service, key, "state"))
         if cached is MISSING:
             cached = self._reader.all_state(service, key)
-            self._cache.put((service, key, "state"), cached, _state_size(cached))
+            self._cache.put((service, key, "state"), cached, state_size(cached))
         return cached  # type: ignore[no-any-return]
 
     def promise(self, service: str, key: str, name: str) -> Promise | None:
@@ -316,77 +334,3 @@ class WorkingSet:
     def _changes(self, name: Object) -> list[ObjectChanges]:
         """What the batches do to the object, newest first."""
         return [batch.objects[name] for batch in self._layers if name in batch.objects]
-
-
-# --- what the cache takes over from a durable batch ---------------------------------------------
-
-# Estimates of what the Python objects weigh beside their contents.
-_INVOCATION_BYTES = 1000
-_ENTRY_BYTES = 200
-_OBJECT_BYTES = 300
-
-
-def _invocation_size(invocation: Invocation) -> int:
-    content = getattr(invocation.result, "content", b"")
-    return _INVOCATION_BYTES + len(content) + _OBJECT_BYTES * len(invocation.sinks)
-
-
-def _journal_size(entries: list[Entry]) -> int:
-    return _OBJECT_BYTES + sum([_ENTRY_BYTES + len(entry.raw) for entry in entries])
-
-
-def _state_size(state: dict[bytes, bytes]) -> int:
-    return _OBJECT_BYTES + sum([100 + len(name) + len(value) for name, value in state.items()])
-
-
-def _patched(state: dict[bytes, bytes], changes: ObjectChanges) -> dict[bytes, bytes]:
-    patched = {} if changes.state_cleared else state.copy()
-    for name, value in changes.state.items():
-        if value is None:
-            patched.pop(name, None)
-        else:
-            patched[name] = value
-    return patched
-
-
-def _remember(cache: Cache, batch: Batch) -> None:
-    ended: set[int] = set()
-    for id_, invocation in batch.invocations.items():
-        if invocation is None:
-            cache.drop(id_)
-        elif invocation.status is Status.COMPLETED:
-            cache.drop(id_)  # hardly ever read again
-            cache.drop(invocation.number)
-            ended.add(invocation.number)
-        else:
-            cache.put(id_, invocation, _invocation_size(invocation))
-    for number, changes in batch.journals.items():
-        if changes.dropped:
-            cache.drop(number)
-        if changes.entries and number not in ended:
-            _remember_entries(cache, number, changes.entries)
-    for name, object_changes in batch.objects.items():
-        _remember_object(cache, name, object_changes)
-
-
-def _remember_entries(cache: Cache, number: int, entries: list[Entry]) -> None:
-    cached = cache.get(number)
-    if cached is not MISSING:
-        assert len(cached) == entries[0].index, "a journal grows by its next entry"
-        cached += entries
-        cache.grow(number, _journal_size(entries))
-    elif entries[0].index == 0:
-        cache.put(number, entries, _journal_size(entries))
-
-
-def _remember_object(cache: Cache, name: Object, changes: ObjectChanges) -> None:
-    if changes.lock is not UNSET:
-        cache.put((*name, "lock"), changes.lock, _OBJECT_BYTES)
-    if changes.inbox:
-        cache.drop((*name, "empty inbox"))
-    if changes.state or changes.state_cleared:
-        key = (*name, "state")
-        state = {} if changes.state_cleared else cache.get(key)
-        if state is not MISSING:
-            state = dict(sorted(_patched(state, changes).items()))
-            cache.put(key, state, _state_size(state))

@@ -74,7 +74,7 @@ class Attempt:
         self._early: list[bytes] = []
         self._output: StoreEntry | None = None  # goes with End, if that is next
         self._exchange: Exchange | None = None
-        self._loop = asyncio.get_running_loop()
+        self._loop = watch.loop
         self.active_at = self._loop.time()
         self._watch = watch
         self._timer: asyncio.TimerHandle | None = None

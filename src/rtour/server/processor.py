@@ -54,6 +54,8 @@ class Processor:
         watch: Callable[[Record, Decision], None] | None = None,
         unstored_bytes_max: int = UNSTORED_BYTES_MAX,
     ) -> None:
+        # Asked for once: in Python 3.11 each `get_running_loop` is a system call.
+        self._loop = asyncio.get_running_loop()
         self._storage = storage
         self._clock = clock
         self._dispatch = dispatch
@@ -100,7 +102,7 @@ class Processor:
         self._proposed_bytes += heavy
         if not self._scheduled and not self._failed:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._turn)
+            self._loop.call_soon(self._turn)
 
     @property
     def applied(self) -> int:
@@ -121,7 +123,7 @@ class Processor:
         """Wait until nothing is left to do, which under load may never be."""
         if self._failed or not self._busy():
             return
-        barrier: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        barrier: asyncio.Future[None] = self._loop.create_future()
         self._barriers.append(barrier)
         self._linger_no_more()
         await barrier
@@ -130,7 +132,7 @@ class Processor:
         """Wait until all that was proposed so far is durable and dispatched."""
         if self._failed or self._done >= self._proposed:
             return
-        caught_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        caught_up: asyncio.Future[None] = self._loop.create_future()
         self._laggards.append((self._proposed, caught_up))
         self._linger_no_more()
         await caught_up
@@ -156,7 +158,7 @@ class Processor:
         if not self._queue:
             self._behind_since = None
         elif self._behind_since is None:
-            self._behind_since = asyncio.get_running_loop().time()
+            self._behind_since = self._loop.time()
         if self._committing is None:
             self._commit_in_time()
 
@@ -165,7 +167,7 @@ class Processor:
         """For how long there have been more commands than a turn takes."""
         if self._behind_since is None:
             return 0.0
-        return asyncio.get_running_loop().time() - self._behind_since
+        return self._loop.time() - self._behind_since
 
     def _apply(self, command: Command) -> None:
         """Apply a command and the messages it leads to, all in the same batch."""
@@ -207,8 +209,7 @@ class Processor:
         if waited_for or not self._wrote:
             self._commit()
         elif self._lingering is None:
-            loop = asyncio.get_running_loop()
-            self._lingering = loop.call_later(LINGER_S, self._linger_no_more)
+            self._lingering = self._loop.call_later(LINGER_S, self._linger_no_more)
 
     def _linger_no_more(self) -> None:
         if self._lingering is not None:
@@ -223,7 +224,7 @@ class Processor:
         if self._wrote:
             self._wrote = False
             self._committing = actions
-            self._commit_began = asyncio.get_running_loop().time()
+            self._commit_began = self._loop.time()
             self._storage.commit(self._committed)
         else:
             self._dispatch_all(actions)
@@ -232,7 +233,7 @@ class Processor:
     def _committed(self, error: BaseException | None) -> None:
         actions, self._committing = self._committing, None
         assert actions is not None
-        self.counts.commits.add(asyncio.get_running_loop().time() - self._commit_began)
+        self.counts.commits.add(self._loop.time() - self._commit_began)
         if error is not None:
             self._fail(error)
             return
@@ -247,7 +248,7 @@ class Processor:
         if self._queue:
             if not self._scheduled:
                 self._scheduled = True
-                asyncio.get_running_loop().call_soon(self._turn)
+                self._loop.call_soon(self._turn)
         elif self._wrote or self._actions:
             self._commit_in_time()
         else:

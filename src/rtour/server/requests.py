@@ -88,6 +88,7 @@ class Requests:
         pending_max: int = 10_000,
         room: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        self._loop = asyncio.get_running_loop()
         self._propose = propose
         self._next = first_id
         self._pending_max = pending_max
@@ -130,7 +131,7 @@ class Requests:
             raise Overloaded
         self._callers += lasting
         self._others += not lasting
-        answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Response] = self._loop.create_future()
         self._waiting[number] = answer
         try:
             self._propose(command)
@@ -154,7 +155,7 @@ class Requests:
             self._propose(command)
         del command
         self._callers += 1
-        answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Response] = self._loop.create_future()
         party.answers.add(answer)
         try:
             return await answer

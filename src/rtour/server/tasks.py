@@ -15,9 +15,12 @@ class TaskSet:
 
     def __init__(self) -> None:
         self._tasks: dict[asyncio.Task[Any], None] = {}  # in order: simulations must repeat
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(work, name=name)
+        if self._loop is None:  # whoever makes an owner may not be in the loop yet
+            self._loop = asyncio.get_running_loop()
+        task = self._loop.create_task(work, name=name)
         self._tasks[task] = None
         task.add_done_callback(self._done)
         return task

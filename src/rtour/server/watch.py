@@ -23,7 +23,7 @@ class Watch:
     """The newcomers of one invoker."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._newcomers: dict[Watched, None] = {}
         self._handle: asyncio.TimerHandle | None = None
 
@@ -34,7 +34,7 @@ class Watch:
             return
         self._newcomers[attempt] = None
         if self._handle is None:
-            self._handle = self._loop.call_later(NEW_S, self._arm)
+            self._handle = self.loop.call_later(NEW_S, self._arm)
 
     def end(self, attempt: Watched) -> None:
         """It is over. Idempotent."""

@@ -48,12 +48,12 @@ class Carrier:
     def grew(self, size: int) -> None:
         """So many bytes more are in the ledger alone."""
         self._bytes += size
-        loop = asyncio.get_running_loop()
         if self._soon is None:
+            loop = asyncio.get_running_loop()
             self._soon = loop.call_later(self._settings.carry_after_s, self.carry)
         if self._bytes - size < self._settings.carry_bytes <= self._bytes:
             self._soon.cancel()  # not here: somebody waits to hear of the commit
-            self._soon = loop.call_soon(self.carry)
+            self._soon = asyncio.get_running_loop().call_soon(self.carry)
 
     def carry(self) -> None:
         """Bring all that is durable into the database, unless a thread is at it."""

@@ -123,11 +123,11 @@ class SqliteStorage:
         self._refuse_after_failure()
         written, bulk = self._working.seal()
         settle = partial(self._settle, done)
-        soon = asyncio.get_running_loop().call_soon
         if self._carrier.failure is not None or not written:
-            soon(settle, 0, self._carrier.failure)
+            asyncio.get_running_loop().call_soon(settle, 0, self._carrier.failure)
         elif self._ledger is None:
-            soon(settle, bulk + len(written) * _RECORD_BYTES, None)
+            size = bulk + len(written) * _RECORD_BYTES
+            asyncio.get_running_loop().call_soon(settle, size, None)
         elif bulk >= self._settings.large_bytes or self._carrier.is_late:
             self._carrier.store_now(bulk, partial(settle, 0))
         else:

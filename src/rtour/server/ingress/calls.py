@@ -65,6 +65,7 @@ class Calls:
         overloaded: Callable[[str], bool] = lambda _service: False,
     ) -> None:
         self.counts = IngressCounts()
+        self._loop = asyncio.get_running_loop()
         self._overloaded = overloaded
         self._tracer = tracer
         self._registry = registry
@@ -122,10 +123,9 @@ class Calls:
 
     async def _counted(self, service: str, kind: str, work: Awaitable[Reply]) -> Reply:
         self.counts.requests[service, kind, "admitted"] += 1
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = self._loop.time()
         reply = await work
-        self.counts.durations[service, kind].add(loop.time() - began)
+        self.counts.durations[service, kind].add(self._loop.time() - began)
         outcome = "completed" if reply.status < 400 else "invocation_error"
         self.counts.requests[service, kind, outcome] += 1
         return reply

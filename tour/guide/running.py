@@ -38,7 +38,7 @@ async def run(command: str, folder: Path, env: Mapping[str, str], width: int = W
             process = await asyncio.create_subprocess_shell(
                 command,
                 cwd=folder,
-                env={**env, "TERM": "dumb"},
+                env={**env, "TERM": "dumb", "COLUMNS": str(width)},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=theirs,
                 stderr=theirs,

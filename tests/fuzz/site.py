@@ -15,7 +15,7 @@ import msgspec
 from rtour.protocol.discovery import manifest_content_type
 from rtour.protocol.framing import encode
 from rtour.protocol.messages import End, Output, Value
-from rtour.server.attempt import CONTENT_TYPE
+from rtour.server.attempt_opening import CONTENT_TYPE
 from rtour.server.front import Front
 from rtour.server.main import Server
 from rtour.server.settings import Settings

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rtour.protocol.framing import Decoder, Frame, decode, encode
 from rtour.protocol.messages import Message
-from rtour.server.attempt import CONTENT_TYPE
+from rtour.server.attempt_opening import CONTENT_TYPE
 from rtour.server.transport import Endpoint, ResponseHead, StreamLost
 
 

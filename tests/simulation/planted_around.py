@@ -133,7 +133,7 @@ LIMITS = (
     ),
     Mutant(
         "a part of the state passes for all of it",
-        "rtour.server.attempt:Attempt._eager_state",
+        "rtour.server.attempt_opening:_eager_state",
         "return tuple(entries), True",
         "return tuple(entries), False",
     ),

@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import Any
-from urllib.parse import quote
 
 from rtour.clock import ahead_ms
 from rtour.engine import narrate
 from rtour.engine.commands import ProposeRun, StoreEntry
 from rtour.engine.model import Entry, Invocation
 from rtour.errors import ProtocolError
-from rtour.ids import invocation_id_to_bytes, random_seed
 from rtour.protocol.framing import ACK_REQUESTED, Decoder, Frame, decode, encode, frame
 from rtour.protocol.messages import (
     AwaitingOn,
@@ -28,11 +26,16 @@ from rtour.protocol.messages import (
     Notification,
     ProposeRunCompletion,
     ProposeRunCompletionAck,
-    Start,
-    StateEntry,
     Suspension,
 )
 from rtour.server.attempt_errors import AttemptFailure, failure, from_head, from_service
+from rtour.server.attempt_opening import (
+    CONTENT_TYPE,
+    first_frames,
+    journal,
+    request_headers,
+    results_of_runs,
+)
 from rtour.server.attempt_terms import AttemptWorld, Ended, Progress, Route, Suspended
 from rtour.server.service_times import shifted
 from rtour.server.transport import Exchange
@@ -40,7 +43,6 @@ from rtour.server.watch import Watch
 
 log = logging.getLogger("rtour.attempt")
 
-CONTENT_TYPE = "application/vnd.restate.invocation.v%d"
 COMMAND_TYPES = range(0x0400, 0x8000)
 LOGGED_MAX = 300  # characters
 
@@ -118,85 +120,23 @@ class Attempt:
 
     # --- out -------------------------------------------------------------------------------------
 
-    def _headers(self, path: str) -> list[tuple[str, str]]:
-        invocation, route = self.invocation, self.route
-        content_type = CONTENT_TYPE % route.protocol_version
-        headers = [
-            ("content-type", content_type),
-            ("accept", content_type),
-            ("x-restate-invocation-id", invocation.id),
-        ]
-        key = invocation.target.key
-        if key is not None:
-            headers.append(("x-restate-service-key", quote(key, safe="")))
-        trace = invocation.trace if self.span is None else self.span.trace
-        if trace is not None:
-            headers.append(("traceparent", trace.parent))
-            if trace.state:
-                headers.append(("tracestate", trace.state))
-        headers += route.headers
-        headers += self._world.sign(path, key)
-        return headers
-
     def _counted(self, data: bytes) -> bytes:
         self._world.counts.sent_bytes[self._route_type] += len(data)
         return data
 
+    def _headers(self, path: str) -> list[tuple[str, str]]:
+        trace = self.invocation.trace if self.span is None else self.span.trace
+        return request_headers(self.invocation, self.route, self._world, trace, path)
+
     def _first_bytes(self) -> bytes:
         """Start, the journal, and what came since this attempt was made, as one block."""
-        entries = self._world.storage.journal(self.invocation)
-        if len(entries) < self.invocation.journal_length:
-            # Killed since the attempt was ordered, its journal gone: the order to abort is on its
-            # way, and whatever is reported of this attempt is too late.
-            raise failure("RT0006", "the invocation ended before its attempt began")
-        frames = [encode(self._start(), self.route.protocol_version)]
-        for entry in entries:
-            frames.append(frame(entry.type, entry.raw))
-            if entry.type == MessageType.RUN_COMPLETION:
-                notification = decode(entry.type, entry.raw)
-                assert isinstance(notification, Notification)
-                assert isinstance(notification.id, int)
-                self._proposed.add(notification.id)
+        invocation, world = self.invocation, self._world
+        entries = journal(invocation, world)
+        self._proposed = results_of_runs(entries)
+        frames = first_frames(invocation, self.route, self._progress, world, entries)
         frames += self._early
         self._early.clear()
         return b"".join(frames)
-
-    def _start(self) -> Start:
-        invocation = self.invocation
-        id_ = invocation_id_to_bytes(invocation.id)
-        state, partial = self._eager_state()
-        return Start(
-            id=id_,
-            debug_id=invocation.id,
-            known_entries=invocation.journal_length,
-            state_map=state,
-            partial_state=partial,
-            key=invocation.target.key or "",
-            retry_count_since_last_stored_entry=self._progress.failures,
-            duration_since_last_stored_entry_ms=self._progress.since_last_entry_ms,
-            random_seed=random_seed(id_),
-        )
-
-    def _eager_state(self) -> tuple[tuple[StateEntry, ...], bool]:
-        """As much of the object's state as fits, and whether some was left out.
-
-        A handler without the lock reads what is durable: the holder may be writing.
-        """
-        target = self.invocation.target
-        if target.key is None or not self.route.eager_state:
-            return (), True
-        room = self._world.limits.eager_state_bytes_max
-        state = self._world.storage.object_state(
-            target.service, target.key, committed=not target.may_write_state, bytes_max=room
-        )
-        entries: list[StateEntry] = []
-        for name, value in state.items():
-            room -= len(name) + len(value)
-            if room < 0:
-                self._world.counts.truncated_states += 1
-                return tuple(entries), True
-            entries.append(StateEntry(name, value))
-        return tuple(entries), False
 
     def notify(self, entry: Entry) -> None:
         """Forward a notification that is durable now; while the input is closed, the next

@@ -12,7 +12,8 @@ from rtour.engine.commands import Signal as SignalCommand
 from rtour.engine.model import Status
 from rtour.ids import awakeable_id, invocation_id_to_bytes
 from rtour.protocol import messages as m
-from rtour.protocol.messages import End, MessageType, Output, Value
+from rtour.protocol.framing import encode
+from rtour.protocol.messages import End, MessageType, Output, Value, Void
 from tests.server.rig import Rig, counter, greeter
 from tests.server.scenarios import awaiting, on_rig, opening
 
@@ -244,5 +245,34 @@ def test_commands_behind_an_output_keep_their_order() -> None:
         first.say(Output(Value(b"ok")), m.Run(1, "step"), m.Error(500, "oops"))
         _, entries = await opening(await rig.attempt())
         assert entries[1:] == [Output(Value(b"ok")), m.Run(1, "step")]
+
+    on_rig(scenario)
+
+
+def test_state_without_end_is_stored_all_the_same() -> None:
+    """What would have gone with End is not lost with a message behind it that makes no sense."""
+
+    async def scenario(rig: Rig) -> None:
+        rig.invoke(counter())
+        first = await rig.attempt()
+        await opening(first)
+        bad = encode(m.Notification(MessageType.SIGNAL, 17, Value()))
+        first.say_bytes(encode(m.SetState(b"n", b"1")) + bad)
+        _, entries = await opening(await rig.attempt())
+        assert entries[1:] == [m.SetState(b"n", b"1")]
+
+    on_rig(scenario)
+
+
+def test_all_that_comes_with_end_is_one_record() -> None:
+    """State and Output make no records of their own: their End takes them along."""
+
+    async def scenario(rig: Rig) -> None:
+        _, answer = rig.invoke(counter())
+        first = await rig.attempt()
+        before = rig.processor.applied
+        first.say(m.GetEagerState(b"n", Void()), m.SetState(b"n", b"1"), Output(Value()), End())
+        await answer
+        assert rig.processor.applied == before + 1
 
     on_rig(scenario)

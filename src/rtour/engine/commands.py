@@ -174,13 +174,14 @@ class AttemptPaused(Struct):
 class AttemptEnded(Struct):
     """The attempt sent End: the last Output of the journal is the result.
 
-    `output` came right before it, and is stored on the way.
+    `entries` came right before it, and are stored on the way: of those that only change state, or
+    read what was sent along, and Outputs. Their effects may read nothing that one of them wrote.
     """
 
     id: str
     attempt: int
     number: int = ANY_LIFE
-    output: StoreEntry | None = None
+    entries: tuple[StoreEntry, ...] = ()
 
 
 AttemptReport = (

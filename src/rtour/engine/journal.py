@@ -52,13 +52,18 @@ class Step:
     __slots__ = ("command", "decision", "invocation", "record", "view")
 
     def __init__(
-        self, view: View, record: Record, command: StoreEntry, invocation: Invocation
+        self,
+        view: View,
+        record: Record,
+        command: StoreEntry,
+        invocation: Invocation,
+        decision: Decision,
     ) -> None:
         self.view = view
         self.record = record
         self.command = command
         self.invocation = invocation
-        self.decision = Decision()
+        self.decision = decision
 
     def notify(self, type_: MessageType, completion_id: int, result: m.Result) -> None:
         self.invocation = notify(
@@ -79,29 +84,35 @@ class Step:
 
 
 def on_store_entry(view: View, record: Record, command: StoreEntry) -> Decision:
+    decision = Decision()
     invocation = current(view, command)
-    if invocation is None or command.command_index != invocation.commands:
-        return Decision()
-    step = _stored(view, record, command, invocation)
-    step.decision.put(step.invocation)
-    return step.decision
+    if invocation is not None and command.command_index == invocation.commands:
+        decision.put(_store(view, record, command, invocation, decision))
+    return decision
 
 
 def on_attempt_ended(view: View, record: Record, command: AttemptEnded) -> Decision:
-    """End, with the Output that came right before it."""
-    output = command.output
+    """End, with the entries that came right before it. The last Output is the result."""
+    decision = Decision()
     invocation = current(view, command)
-    if invocation is None or output is None or output.command_index != invocation.commands:
-        return lifecycle.on_attempt_ended(view, record, command)
-    assert isinstance(output.entry, m.Output)
-    step = _stored(view, record, output, invocation)
-    lifecycle.finish(view, record, step.invocation, output.entry.result, step.decision)
-    return step.decision
+    if invocation is None:
+        return decision
+    result = None
+    for each in command.entries:
+        if each.command_index == invocation.commands:
+            invocation = _store(view, record, each, invocation, decision)
+            result = each.entry.result if isinstance(each.entry, m.Output) else result
+    if result is None:
+        result = lifecycle.stored_output(view, invocation)
+    lifecycle.finish(view, record, invocation, result, decision)
+    return decision
 
 
-def _stored(view: View, record: Record, command: StoreEntry, invocation: Invocation) -> Step:
-    """The entry appended and its effect decided; the invocation is not put yet."""
-    step = Step(view, record, command, _pin(invocation, command))
+def _store(
+    view: View, record: Record, command: StoreEntry, invocation: Invocation, decision: Decision
+) -> Invocation:
+    """Append the entry and decide its effect. The invocation is grown by it, and not put yet."""
+    step = Step(view, record, command, _pin(invocation, command), decision)
     callee = command.callee.id if command.callee else None
     step.invocation, _ = append(
         step.decision, record.at, step.invocation, command.type, command.raw, callee
@@ -111,7 +122,7 @@ def _stored(view: View, record: Record, command: StoreEntry, invocation: Invocat
     effect = EFFECTS.get(type(command.entry))
     if effect is not None:
         effect(step, command.entry)
-    return step
+    return step.invocation
 
 
 def on_propose_run(view: View, record: Record, command: ProposeRun) -> Decision:

@@ -9,7 +9,6 @@ from rtour.engine.actions import Accepted, Finished, SetTimer
 from rtour.engine.changes import AppendEvent, DeleteInvocation, DeleteJournal, DeleteTimer, PutTimer
 from rtour.engine.commands import (
     ANY_LIFE,
-    AttemptEnded,
     AttemptExhausted,
     AttemptFailed,
     AttemptPaused,
@@ -232,16 +231,8 @@ def on_attempt_paused(view: View, record: Record, command: AttemptPaused) -> Dec
     return decision
 
 
-def on_attempt_ended(view: View, record: Record, command: AttemptEnded) -> Decision:
-    decision = Decision()
-    invocation = current(view, command)
-    if invocation is not None:
-        finish(view, record, invocation, _output(view, invocation), decision)
-    return decision
-
-
-def _output(view: View, invocation: Invocation) -> Value | Failure:
-    """The last Output of the journal; End without one is the service's fault."""
+def stored_output(view: View, invocation: Invocation) -> Value | Failure:
+    """The last Output of the journal: the result. End without one is the service's fault."""
     if invocation.output_index is None:
         return NO_OUTPUT
     entry = view.entries(invocation, invocation.output_index)[0]

@@ -10,6 +10,7 @@ from rtour.engine.changes import (
     ClearState,
     DeleteInboxItem,
     DeleteLock,
+    DeleteState,
     PutInboxItem,
     PutLock,
     PutState,
@@ -77,9 +78,23 @@ def release(view: View, target: Target, decision: Decision) -> None:
             decision.messages.append(Begin(item.invocation_id))
             return
         assert item.patch is not None
-        state = view.all_state(service, key) if state is None else state
+        state = _state_by_now(view, service, key, decision) if state is None else state
         state = _patch(service, key, state, item.patch, decision)
     decision.changes.append(DeleteLock(service, key))
+
+
+def _state_by_now(view: View, service: str, key: str, decision: Decision) -> dict[bytes, bytes]:
+    """The object's state, with what the decision, which is about no other, has made of it."""
+    state = dict(view.all_state(service, key))
+    for change in decision.changes:
+        match change:
+            case PutState():
+                state[change.name] = change.value
+            case DeleteState():
+                state.pop(change.name, None)
+            case ClearState():
+                state.clear()
+    return state
 
 
 def on_begin(view: View, record: Record, command: Begin) -> Decision:

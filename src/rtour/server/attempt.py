@@ -44,6 +44,17 @@ from rtour.server.watch import Watch
 log = logging.getLogger("rtour.attempt")
 
 COMMAND_TYPES = range(0x0400, 0x8000)
+# Whose effects read nothing, so that they can be one record with the End that they come with.
+_GO_WITH_END = frozenset(
+    {
+        MessageType.OUTPUT,
+        MessageType.GET_EAGER_STATE,
+        MessageType.GET_EAGER_STATE_KEYS,
+        MessageType.SET_STATE,
+        MessageType.CLEAR_STATE,
+        MessageType.CLEAR_ALL_STATE,
+    }
+)
 LOGGED_MAX = 300  # characters
 
 
@@ -74,7 +85,7 @@ class Attempt:
         self._proposed: set[int] = set()
         self._ack: set[int] = set()
         self._early: list[bytes] = []
-        self._output: StoreEntry | None = None  # goes with End, if that is next
+        self._last: list[StoreEntry] = []  # which go with End, if that is next
         self._exchange: Exchange | None = None
         self._loop = watch.loop
         self.active_at = self._loop.time()
@@ -207,17 +218,19 @@ class Attempt:
             self._world.counts.received_bytes[self._route_type] += len(data)
             self.active_at = self._loop.time()
             decoder.feed(data)
-            while (received := decoder.next_frame()) is not None:
-                end = self._on_frame(received)
-                if end is not None:
-                    return end
-            self._store_output()
+            try:
+                while (received := decoder.next_frame()) is not None:
+                    end = self._on_frame(received)
+                    if end is not None:
+                        return end
+            finally:
+                self._store_last()
             await self._world.room()
         raise failure("RT0007", "the response ended without End, Suspension or Error")
 
     def _on_frame(self, received: Frame) -> Ended | Suspended | None:
-        if self._output is not None and received.type != MessageType.END:
-            self._store_output()
+        if received.type not in _GO_WITH_END and received.type != MessageType.END:
+            self._store_last()
         if received.type in COMMAND_TYPES:
             self._on_command(received)
             return None
@@ -228,7 +241,8 @@ class Attempt:
             case AwaitingOn():
                 self.awaiting_on = message.awaiting_on
             case End():
-                return Ended(self._output)
+                last, self._last = self._last, []
+                return Ended(tuple(last))
             case Suspension():
                 delivered = 0 if self.input_open else self._delivered
                 return Suspended(message.awaiting_on, delivered)
@@ -268,16 +282,16 @@ class Attempt:
         )
         self._command_index += 1
         self.commands += 1
-        if received.type == MessageType.OUTPUT:
-            self._output = command
+        if received.type in _GO_WITH_END:
+            self._last.append(command)
         else:
             self._world.propose(command)
 
-    def _store_output(self) -> None:
-        """The service has not ended with it."""
-        output, self._output = self._output, None
-        if output is not None:
-            self._world.propose(output)
+    def _store_last(self) -> None:
+        """The service has not ended with them."""
+        for command in self._last:
+            self._world.propose(command)
+        self._last.clear()
 
     def _on_proposal(self, message: ProposeRunCompletion, received: Frame) -> None:
         """A result proposed twice is stored once: the first one was what the SDK went on with."""

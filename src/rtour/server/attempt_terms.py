@@ -49,9 +49,9 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """The service sent End, and right before it `output`, which is still to be stored."""
+    """The service sent End, and right before it `entries`, which are still to be stored."""
 
-    output: StoreEntry | None = None
+    entries: tuple[StoreEntry, ...] = ()
 
 
 class Suspended(msgspec.Struct, frozen=True):

@@ -265,13 +265,13 @@ class Invoker:
         invocation = attempt.invocation
         activation.attempt = None
         match outcome:
-            case Ended(output):
+            case Ended(entries):
                 activation.tell(log, "Ended")
                 self.counts.completed += 1
                 del self._active[invocation.id]
                 self._routes.learn(invocation, attempt, suspended=False)
                 self._world.propose(
-                    AttemptEnded(invocation.id, invocation.attempt, invocation.number, output)
+                    AttemptEnded(invocation.id, invocation.attempt, invocation.number, entries)
                 )
             case Suspended():
                 activation.tell(log, "Suspended")

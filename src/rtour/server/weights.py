@@ -14,8 +14,8 @@ def weight(command: Command) -> int:
     kind = type(command)
     if kind is StoreEntry:
         return _OBJECTS_BYTES + len(command.raw)  # type: ignore[union-attr]
-    if kind is AttemptEnded and command.output is not None:  # type: ignore[union-attr]
-        return _OBJECTS_BYTES + weight(command.output)  # type: ignore[union-attr]
+    if isinstance(command, AttemptEnded):
+        return _OBJECTS_BYTES + sum([weight(each) for each in command.entries])
     if kind is Invoke:
         return _OBJECTS_BYTES + len(command.body)  # type: ignore[union-attr]
     if kind is ProposeRun or kind is Signal:

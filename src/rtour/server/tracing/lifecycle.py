@@ -147,9 +147,9 @@ class Lifecycle:
                 return message.result
         if isinstance(command, c.AttemptExhausted):
             return Failure(command.error.code, command.error.message)
-        if isinstance(command, c.AttemptEnded) and command.output is not None:
-            assert isinstance(command.output.entry, Output)
-            return command.output.entry.result
+        for each in reversed(command.entries if isinstance(command, c.AttemptEnded) else ()):
+            if isinstance(each.entry, Output):
+                return each.entry.result
         if isinstance(command, c.AttemptEnded) and invocation.output_index is not None:
             entry = self._view.entries(invocation, invocation.output_index)[0]
             output = decode(entry.type, entry.raw)

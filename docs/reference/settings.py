@@ -90,6 +90,10 @@ MEANING = {
     "eager_state_bytes_max": "most state sent with an attempt; the rest is asked for",
     "concurrent_attempts": "attempts of a deployment that run at once; more wait as `ready`",
     "pending_requests": "requests that wait for an answer at once; more get a 429",
+    "outgoing_bytes_max": "state and journals on their way to services, all together; half of it "
+    "for one deployment",
+    "incoming_bytes_max": "messages of services that are being received, all together; half of it "
+    "for one deployment",
 }
 
 

@@ -171,6 +171,20 @@ def test_need_of_more_data_is_a_value() -> None:
     assert decoder.pending_bytes == 5
 
 
+def test_what_has_begun_tells_its_size() -> None:
+    """From its header on, until it is whole; what follows is not known yet."""
+    decoder = Decoder()
+    whole = frame(0x0401, b"x" * 100)
+    for data, awaited in ((whole[:7], 0), (whole[7:8], 108), (whole[8:50], 108)):
+        decoder.feed(data)
+        assert decoder.next_frame() is None
+        assert decoder.awaited == awaited
+    decoder.feed(whole[50:])
+    assert decoder.next_frame() is not None
+    assert decoder.next_frame() is None
+    assert decoder.awaited == 0
+
+
 def test_the_length_limit_is_exact() -> None:
     """A payload of the limit's size passes; one byte more fails as RT0003, from its header."""
     payload = encode_payload(m.SetState(b"k", b"v"))

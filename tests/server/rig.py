@@ -26,6 +26,7 @@ from rtour.protocol.messages import Header, Value
 from rtour.server.attempt import Attempt
 from rtour.server.attempt_errors import AttemptFailure
 from rtour.server.attempt_terms import AttemptLimits, Progress, Route
+from rtour.server.byte_budget import ByteBudget
 from rtour.server.counts import AttemptCounts
 from rtour.server.invoker import Invoker
 from rtour.server.invoker_terms import InvokerLimits
@@ -68,6 +69,7 @@ class Rig:
         self.clock = clock
         self.tracer: Tracer | None = None
         self.counts = AttemptCounts()
+        self.outgoing, self.incoming = ByteBudget(256 << 20), ByteBudget(256 << 20)
         self.storage = storage or MemoryStorage()
         self.transport = ScriptedTransport()
         self.limits = AttemptLimits()

@@ -14,11 +14,19 @@ from rtour.server.transport import Endpoint, ResponseHead, StreamLost
 class ScriptedExchange:
     """Both ends of one attempt: the attempt's `Exchange`, and the verbs of the test's service."""
 
-    def __init__(self, path: str, headers: Sequence[tuple[str, str]], body: bytes, end: bool):
+    def __init__(
+        self,
+        path: str,
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        end: bool,
+        drained: asyncio.Event | None,
+    ) -> None:
         self.path = path
         self.headers = dict(headers)
         self.request_ended = end
         self.aborted = False
+        self._drained = drained
         self.version = int(self.headers["content-type"].rpartition(".v")[2])
         self._decoder = Decoder()
         self._decoder.feed(body)
@@ -58,9 +66,15 @@ class ScriptedExchange:
         self.end_request()
 
     async def drain_send(self) -> None:
-        pass
+        if self._drained is not None:
+            await self._drained.wait()
 
     # --- the service's side ----------------------------------------------------------------------
+
+    @property
+    def unread(self) -> int:
+        """How many chunks the attempt has not taken."""
+        return self._chunks.qsize()
 
     def respond(self, status: int = 200, **headers: str) -> None:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -100,6 +114,7 @@ class ScriptedTransport:
     def __init__(self) -> None:
         self._opened: asyncio.Queue[ScriptedExchange] = asyncio.Queue()
         self.refuse: Exception | None = None
+        self.drained: asyncio.Event | None = None  # until then no service takes what is sent
 
     async def open(
         self,
@@ -113,7 +128,7 @@ class ScriptedTransport:
     ) -> ScriptedExchange:
         if self.refuse is not None:
             raise self.refuse
-        exchange = ScriptedExchange(path, headers, body, end)
+        exchange = ScriptedExchange(path, headers, body, end, self.drained)
         self._opened.put_nowait(exchange)
         return exchange
 

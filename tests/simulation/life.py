@@ -32,6 +32,7 @@ FEW_SLOTS = 10
 TIMER_WINDOW = 2  # small, so that timers leave memory and come back
 READY_WINDOW = 2  # and those that wait for a slot, too
 RETRIES_HELD = 2  # and those that wait for their next try
+LITTLE_ROOM = 800  # bytes: an attempt or two begin, a message or two arrive, and the rest waits
 
 
 class Host(Protocol):
@@ -91,6 +92,8 @@ def settings(random: Random) -> Settings:
             concurrent_attempts=random.choice((1000, 1000, 5)),
             pending_requests=random.choice((1000, 1000, 4)),
             eager_state_bytes_max=random.choice((1 << 20, 1 << 20, 60)),
+            outgoing_bytes_max=random.choice((1 << 20, 1 << 20, LITTLE_ROOM)),
+            incoming_bytes_max=random.choice((1 << 20, 1 << 20, LITTLE_ROOM)),
         ),
     )
 

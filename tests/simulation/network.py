@@ -20,6 +20,7 @@ from rtour.server import transport as t
 from tests.simulation.faults import Faults
 
 Chunk = bytes | None  # None is the end
+PIECE_BYTES = 150  # as much is read at once: large messages come in pieces
 
 
 class Host(Protocol):
@@ -66,6 +67,11 @@ class Pipe:
             self._schedule(self._arrive)
         if self._cut:
             self._schedule(self._break)
+
+    @property
+    def lasts_s(self) -> float:
+        """For how long what was put in is still under way."""
+        return max(self._at - self._loop.time(), 0)
 
     def _schedule(self, what: Callable[[], None]) -> None:
         self._at = max(self._at, self._loop.time() + self._latency_s())
@@ -195,7 +201,9 @@ class WireExchange:
             return b""
         chunk = self._chunks.popleft()
         assert chunk is not None
-        return chunk
+        if len(chunk) > PIECE_BYTES:
+            self._chunks.appendleft(chunk[PIECE_BYTES:])
+        return chunk[:PIECE_BYTES]
 
     def abort(self) -> None:
         self.broken("aborted")
@@ -211,7 +219,9 @@ class WireExchange:
             self.abort()
 
     async def drain_send(self) -> None:
-        """The wire takes whatever is sent."""
+        """The wire takes whatever is sent, in its time."""
+        for pipe in self.up:
+            await asyncio.sleep(pipe.lasts_s)
 
     # --- for the wire ----------------------------------------------------------------------------
 

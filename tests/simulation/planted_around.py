@@ -7,6 +7,7 @@ from tests.simulation.plant import Mutant
 _TIME = "rtour.server.time_control:TimeControl."
 _READER = "rtour.server.kafka.reader:Reader."
 _WAITING = "rtour.engine.waiting:"
+_BUDGET = "rtour.server.byte_budget:ByteBudget."
 _REQUESTS = "rtour.server.requests:Requests."
 
 DRIVEN_TIME = (
@@ -136,6 +137,42 @@ LIMITS = (
         "rtour.server.attempt_opening:_eager_state",
         "return tuple(entries), True",
         "return tuple(entries), False",
+    ),
+    Mutant(
+        "room that was taken is not given back",
+        _BUDGET + "give_back",
+        "self.left += claim.amount",
+        "pass",
+    ),
+    Mutant(
+        "who waits for room is not woken",
+        _BUDGET + "_serve",
+        "_wake(room)",
+        "pass",
+    ),
+    Mutant(
+        "room that was free goes to nobody who waits",
+        _BUDGET + "give_back",
+        "self._serve()",
+        "pass",
+    ),
+    Mutant(
+        "who is killed as it waits for room is given it",
+        _BUDGET + "leave",
+        "self._waiting.pop(claim, None)",
+        "self._waiting.get(claim)",
+    ),
+    Mutant(
+        "a large message loses its last piece",
+        "rtour.server.attempt:Attempt._last_of",
+        "return data",
+        "return data[:-1]",
+    ),
+    Mutant(
+        "a large message that broke off keeps its room",
+        "rtour.server.attempt_room:AttemptRoom.end",
+        "(self._first, self.message)",
+        "(self._first,)",
     ),
 )
 

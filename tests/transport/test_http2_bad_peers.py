@@ -301,3 +301,31 @@ async def test_window_overflow_by_the_peer(make_h2_transport: MakeTransport) -> 
     async with peer(script) as it:
         with pytest.raises(BadPeer):
             await (await make_h2_transport().open(it.http2, "/", [])).head()
+
+
+async def test_what_the_socket_does_not_take_is_not_sent(
+    make_h2_transport: MakeTransport,
+) -> None:
+    """A peer that opens its windows wide, and then does not read, is waited for all the same."""
+    release = asyncio.Event()
+    size = 32 << 20
+
+    async def script(wire: Wire) -> None:
+        session = H2Wire(wire)
+        event = await session.until(h2.events.RequestReceived)
+        session.connection.increment_flow_control_window(size)
+        session.connection.increment_flow_control_window(size, event.stream_id)
+        session.answer(event.stream_id, end=False)
+        await release.wait()
+        await wire.until_closed()
+
+    async with peer(script) as it:
+        exchange = await make_h2_transport().open(it.http2, "/", [])
+        await exchange.head()
+        exchange.send(b"x" * size)
+        draining = asyncio.create_task(exchange.drain_send())  # noqa: TID251
+        done, _ = await asyncio.wait([draining], timeout=0.2)
+        assert not done
+        release.set()
+        await draining
+        exchange.abort()

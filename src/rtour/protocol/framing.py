@@ -80,13 +80,18 @@ def encode(message: m.Message, version: int = 7, ack: bool = False) -> bytes:
 
 
 class Decoder:
-    """Cuts a byte stream into frames; the stream may be split anywhere."""
+    """Cuts a byte stream into frames; the stream may be split anywhere.
 
-    __slots__ = ("_buffer", "_error", "_max_message_bytes")
+    `awaited` is the size of the frame that has begun, with its header; 0 while that is not known.
+    It holds after `next_frame` said None.
+    """
+
+    __slots__ = ("_buffer", "_error", "_max_message_bytes", "awaited")
 
     def __init__(self, max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES) -> None:
         self._buffer = bytearray()
         self._error: ProtocolError | None = None
+        self.awaited = 0
         self._max_message_bytes = max_message_bytes
 
     def feed(self, data: bytes) -> None:
@@ -100,12 +105,14 @@ class Decoder:
             raise self._error
         buffer = self._buffer
         if len(buffer) < HEADER_BYTES:
+            self.awaited = 0
             return None
         code, flags, size = _HEADER.unpack_from(buffer)
         if size > self._max_message_bytes:
             raise self._fail(code, size)
         end = HEADER_BYTES + size
         if len(buffer) < end:
+            self.awaited = end
             return None
         payload = bytes(buffer[HEADER_BYTES:end])
         del buffer[:end]  # bytearrays drop a prefix without moving the rest

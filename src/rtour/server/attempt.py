@@ -10,6 +10,8 @@ import asyncio
 import logging
 from typing import Any
 
+from msgspec.structs import replace
+
 from rtour.clock import ahead_ms
 from rtour.engine import narrate
 from rtour.engine.commands import ProposeRun, StoreEntry
@@ -28,14 +30,9 @@ from rtour.protocol.messages import (
     ProposeRunCompletionAck,
     Suspension,
 )
+from rtour.server import attempt_opening as opening
 from rtour.server.attempt_errors import AttemptFailure, failure, from_head, from_service
-from rtour.server.attempt_opening import (
-    CONTENT_TYPE,
-    first_frames,
-    journal,
-    request_headers,
-    results_of_runs,
-)
+from rtour.server.attempt_room import AttemptRoom
 from rtour.server.attempt_terms import AttemptWorld, Ended, Progress, Route, Suspended
 from rtour.server.service_times import shifted
 from rtour.server.transport import Exchange
@@ -84,9 +81,11 @@ class Attempt:
         self._delivered = invocation.journal_length
         self._proposed: set[int] = set()
         self._ack: set[int] = set()
-        self._early: list[bytes] = []
+        self._begun = False  # the journal is read
+        self._early: list[bytes] = []  # what came since, and before the exchange
         self._last: list[StoreEntry] = []  # which go with End, if that is next
         self._exchange: Exchange | None = None
+        self._room = AttemptRoom(route.deployment_id)
         self._loop = watch.loop
         self.active_at = self._loop.time()
         self._watch = watch
@@ -100,34 +99,58 @@ class Attempt:
         path = f"/invoke/{target.service}/{target.handler}"
         self._watch.begin(self, self._silence_s())
         try:
+            first = self._first_bytes()
+            outgoing = self._world.outgoing
+            if len(first) > outgoing.small and not self._room.has_for_first(len(first), outgoing):
+                del first  # of what waits for room, nothing is in memory
+                await self._room.wait_for_first()
+                self.active_at = self._loop.time()
+                first = self._first_bytes()
+            self._begun = True
             exchange = await self._world.transport.open(
                 route.endpoint,
                 path,
                 self._headers(path),
-                body=self._counted(self._first_bytes()),
+                body=self._counted(first),
                 end=not self.input_open,
             )
-            self._exchange = exchange
-            if self._cancelled:
-                exchange.abort()
-            for data in self._early:
-                exchange.send(self._counted(data))
-            if route.duplex and not self.input_open:
-                exchange.end_request()
+            del first
+            self._connected(exchange)
             try:
                 return await self._converse(exchange)
             finally:
                 exchange.discard(self._world.limits.discard_timeout_s)
         finally:
-            self._watch.end(self)
-            if self._timer is not None:
-                self._timer.cancel()
+            self._end()
+
+    def _connected(self, exchange: Exchange) -> None:
+        """Go on with what came up while there was no exchange."""
+        self._exchange = exchange
+        self._room.write(exchange, self._loop)
+        if self._cancelled:
+            exchange.abort()
+        for data in self._early:
+            exchange.send(self._counted(data))
+        if self.route.duplex and not self.input_open:
+            exchange.end_request()
+
+    def _end(self) -> None:
+        self._watch.end(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._room.end()
 
     def cancel(self) -> None:
         """Break the exchange off: the invocation was killed, or is no longer ours."""
         self._cancelled = True
         if self._exchange is not None:
             self._exchange.abort()
+        self._room.cancel()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it waits for room in memory, rather than for the service."""
+        return self._room.waiting
 
     # --- out -------------------------------------------------------------------------------------
 
@@ -137,16 +160,14 @@ class Attempt:
 
     def _headers(self, path: str) -> list[tuple[str, str]]:
         trace = self.invocation.trace if self.span is None else self.span.trace
-        return request_headers(self.invocation, self.route, self._world, trace, path)
+        return opening.request_headers(self.invocation, self.route, self._world, trace, path)
 
     def _first_bytes(self) -> bytes:
-        """Start, the journal, and what came since this attempt was made, as one block."""
+        """Start and the journal, as one block."""
         invocation, world = self.invocation, self._world
-        entries = journal(invocation, world)
-        self._proposed = results_of_runs(entries)
-        frames = first_frames(invocation, self.route, self._progress, world, entries)
-        frames += self._early
-        self._early.clear()
+        entries = opening.journal(invocation, world)
+        self._proposed = opening.results_of_runs(entries)
+        frames = opening.first_frames(invocation, self.route, self._progress, world, entries)
         return b"".join(frames)
 
     def notify(self, entry: Entry) -> None:
@@ -157,6 +178,9 @@ class Attempt:
             return
         assert entry.index >= self._delivered, "notifications go out in journal order"
         self._delivered = entry.index + 1
+        if not self._begun:  # it is read with the journal
+            self.invocation = replace(self.invocation, journal_length=entry.index + 1)
+            return
         self.notified = True
         if log.isEnabledFor(logging.DEBUG):
             self._tell("Notification: %s", entry)
@@ -209,12 +233,15 @@ class Attempt:
             # Dates in headers are the service's, whose clock is a machine's.
             clock = self._world.clock
             raise from_head(head, clock.now_ms() - ahead_ms(clock))
-        expected = CONTENT_TYPE % self.route.protocol_version
+        expected = opening.CONTENT_TYPE % self.route.protocol_version
         if head.headers.get("content-type") != expected:
             got = head.headers.get("content-type")
             raise failure("RT0012", f"expected content-type {expected}, got {got}")
         decoder = Decoder(self._world.limits.message_bytes_max)
-        while data := await exchange.receive():
+        small = self._world.incoming.small
+        while data := await (
+            exchange.receive() if decoder.awaited <= small else self._last_of(decoder, exchange)
+        ):
             self._world.counts.received_bytes[self._route_type] += len(data)
             self.active_at = self._loop.time()
             decoder.feed(data)
@@ -226,7 +253,23 @@ class Attempt:
             finally:
                 self._store_last()
             await self._world.room()
+            if self._room.message is not None:
+                self._room.hand_on()
         raise failure("RT0007", "the response ended without End, Suspension or Error")
+
+    async def _last_of(self, decoder: Decoder, exchange: Exchange) -> bytes:
+        """Read a large message, once there is room for it, up to its last bytes: those."""
+        size = decoder.awaited
+        await self._room.take_for_message(size, self._world.incoming)
+        await self._world.room()  # those before it gave theirs back as they were handed on
+        self.active_at = self._loop.time()
+        while data := await exchange.receive():
+            if decoder.pending_bytes + len(data) >= size:
+                break
+            self._world.counts.received_bytes[self._route_type] += len(data)
+            self.active_at = self._loop.time()
+            decoder.feed(data)
+        return data
 
     def _on_frame(self, received: Frame) -> Ended | Suspended | None:
         if received.type not in _GO_WITH_END and received.type != MessageType.END:
@@ -329,6 +372,8 @@ class Attempt:
 
     def _check_time(self, due: float) -> None:
         """Close the input of an idle attempt, then give it up; look again if it was active."""
+        if self.waiting:  # for us: this silence is not the service's
+            self.active_at = self._loop.time()
         if self.active_at + self._silence_s() <= due:
             if self.input_open:
                 self.close_input()

@@ -9,6 +9,7 @@ import msgspec
 from rtour.clock import Clock
 from rtour.engine.commands import Command, StoreEntry
 from rtour.protocol.messages import Future
+from rtour.server.byte_budget import ByteBudget
 from rtour.server.counts import AttemptCounts
 from rtour.server.preconditions import Preconditions
 from rtour.server.transport import Endpoint, Transport
@@ -84,6 +85,16 @@ class AttemptWorld(Protocol):
 
     @property
     def limits(self) -> AttemptLimits: ...
+
+    @property
+    def outgoing(self) -> ByteBudget:
+        """For the first bytes of attempts, until they are written."""
+        ...
+
+    @property
+    def incoming(self) -> ByteBudget:
+        """For messages of services, while they arrive and until the processor has room."""
+        ...
 
     @property
     def counts(self) -> AttemptCounts: ...

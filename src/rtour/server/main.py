@@ -20,6 +20,7 @@ from rtour.server.access import Access
 from rtour.server.admin.app import About, Admin
 from rtour.server.attempt_terms import AttemptLimits
 from rtour.server.autopilot import Autopilot
+from rtour.server.byte_budget import ByteBudget
 from rtour.server.cleaner import Cleaner
 from rtour.server.counts import ConnectionCounts
 from rtour.server.defaults import defaults, route_settings
@@ -187,6 +188,8 @@ class Server:
             self.processor,
             sign,
             tracing.tracer if tracing else None,
+            outgoing=ByteBudget(limits.outgoing_bytes_max),
+            incoming=ByteBudget(limits.incoming_bytes_max),
         )
         self._routes = Routes(self.registry, route_settings(settings, CLUSTER_NAME))
         self.invoker = Invoker(

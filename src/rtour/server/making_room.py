@@ -45,7 +45,7 @@ class RoomMaker:
         idle = [
             attempt
             for attempt in self._attempts()
-            if attempt.input_open and attempt.active_at <= latest
+            if attempt.input_open and attempt.active_at <= latest and not attempt.waiting
         ]
         for attempt in sorted(idle, key=lambda attempt: attempt.active_at)[:wanted]:
             attempt.close_input()

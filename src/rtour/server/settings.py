@@ -34,6 +34,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     eager_state_bytes_max: int = 32 << 20
     concurrent_attempts: int = 1000
     pending_requests: int = 100_000
+    outgoing_bytes_max: int = 256 << 20
+    incoming_bytes_max: int = 256 << 20
 
 
 class Settings(msgspec.Struct, frozen=True):

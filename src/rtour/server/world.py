@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rtour.clock import Clock
 from rtour.server.attempt_terms import AttemptLimits
+from rtour.server.byte_budget import ByteBudget
 from rtour.server.counts import AttemptCounts
 from rtour.server.identity import Sign
 from rtour.server.preconditions import Preconditions
@@ -30,6 +31,9 @@ class World:
         processor: Processor,
         sign: Sign,
         tracer: Tracer | None,
+        *,
+        outgoing: ByteBudget,
+        incoming: ByteBudget,
     ) -> None:
         self.storage = storage
         self.transport = transport
@@ -40,4 +44,6 @@ class World:
         self.room = processor.room
         self.sign = sign
         self.tracer = tracer
+        self.outgoing = outgoing
+        self.incoming = incoming
         self.counts = AttemptCounts()

@@ -147,7 +147,7 @@ class Http2Connection(asyncio.Protocol):
         self._schedule_flush()
 
     def writable(self, stream: Http2Stream) -> bool:
-        if self._codec.queued(stream.stream_id) <= self._limits.send_buffer_bytes:
+        if self._is_drained(stream.stream_id):
             return True
         self._draining[stream.stream_id] = stream
         return False
@@ -297,9 +297,15 @@ class Http2Connection(asyncio.Protocol):
         if data:
             transport.write(data)
         for stream in [*self._draining.values()]:
-            if self._codec.queued(stream.stream_id) <= self._limits.send_buffer_bytes:
+            if self._is_drained(stream.stream_id):
                 del self._draining[stream.stream_id]
                 stream.exchange.on_writable()
+
+    def _is_drained(self, stream_id: int) -> bool:
+        """What left the stream may still be before the socket, if the peer's window is large."""
+        if self._paused:
+            return False
+        return self._codec.queued(stream_id) <= self._limits.send_buffer_bytes
 
     def _forget(self, stream_id: int) -> Http2Stream | None:
         stream = self._streams.pop(stream_id, None)

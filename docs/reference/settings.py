@@ -92,6 +92,8 @@ MEANING = {
     "pending_requests": "requests that wait for an answer at once; more get a 429",
     "outgoing_bytes_max": "state and journals on their way to services, all together; half of it "
     "for one deployment",
+    "unread_replies_bytes_max": "replies that the clients of a port have not read, all together; "
+    "beyond it large ones get a 503",
     "incoming_bytes_max": "messages of services that are being received, all together; half of it "
     "for one deployment",
 }

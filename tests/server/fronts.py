@@ -26,7 +26,7 @@ PATIENT = FrontLimits(
     small_bytes_max=200,
     head_bytes_max=2000,
 )
-BIG = b"x" * (8 << 20)
+BIG = b"x" * (16 << 20)  # more than the kernel takes for a client that does not read
 
 
 class EchoApp:
@@ -82,6 +82,7 @@ async def served(limits: FrontLimits = PATIENT) -> AsyncIterator[tuple[EchoApp, 
     finally:
         await front.close(grace_s=0)
     assert front.connections == 0
+    assert front.unread_bytes == 0, "nobody is left who could read them"
     assert front.shared.budget.left == limits.requests_bytes_max, "bytes of requests were lost"
 
 

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from tests.server.fronts import LIMITS, exchange, post, served
+from rtour.server.front import FrontLimits
+from tests.server.fronts import BIG, LIMITS, client, exchange, post, served
 
 
 @pytest.mark.parametrize(
@@ -157,3 +158,28 @@ async def test_requests_of_a_client_that_is_gone_hold_nothing(requests: int) -> 
         async with asyncio.timeout(5):
             while not front.opened or front.connections:
                 await asyncio.sleep(0)
+
+
+async def test_replies_that_clients_do_not_read_are_bounded() -> None:
+    """The next large one is refused, on any connection, until one of them reads or leaves."""
+    limits = FrontLimits(unread_bytes_max=len(BIG) + (1 << 20))
+    async with served(limits) as (_, front), client(front, http2=False) as other:
+        idle = [await asyncio.open_connection(*front.address) for _ in range(2)]
+        idle[0][1].write(post(b"", path=b"/big", close=False))
+        await idle[0][0].readuntil(b"\r\n\r\n")
+        assert front.unread_bytes > 1 << 20
+        refused = await other.get("/big")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert refused.text.endswith("repeats it with the same idempotency key.")
+        assert (await other.get("/stream")).status_code == 200
+        assert await idle[0][0].readexactly(len(BIG)) == BIG
+        assert (await other.get("/big")).content == BIG
+        assert front.unread_bytes == 0
+        idle[1][1].write(post(b"", path=b"/big", close=False))
+        await idle[1][0].readuntil(b"\r\n\r\n")
+        assert (await other.get("/big")).status_code == 503
+        idle[1][1].transport.abort()
+        while front.connections > 2:
+            await asyncio.sleep(0)
+        assert (await other.get("/big")).status_code == 200
+        idle[0][1].close()

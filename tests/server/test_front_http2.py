@@ -174,6 +174,39 @@ async def test_replies_that_nobody_reads_are_bounded() -> None:
         writer.close()
 
 
+async def test_replies_that_other_connections_do_not_read_are_bounded() -> None:
+    """Large ones beyond the bound are refused to all; small ones to those who do not read."""
+    limits = FrontLimits(small_bytes_max=1000, unread_bytes_max=25_000)
+    async with served(limits) as (_, front):
+        idle, reader, writer = await unread_client(front)
+        for _ in range(2):
+            h2_echo(idle, "/", 10_000)
+        writer.write(idle.data_to_send())
+        assert set((await statuses(idle, reader, 2)).values()) == {"200"}
+        assert 20_000 < front.unread_bytes < 25_000
+        other, its_reader, its_writer = await unread_client(front)
+        large, small = h2_echo(other, "/", 10_000), h2_echo(other, "/", 900)
+        its_writer.write(other.data_to_send())
+        assert await statuses(other, its_reader, 2) == {large: "503", small: "200"}
+        small_ones = [h2_echo(idle, "/", 900) for _ in range(8)]
+        writer.write(idle.data_to_send())
+        found = await statuses(idle, reader, 8)
+        assert [found[stream_id] for stream_id in small_ones] == ["200"] * 4 + ["503"] * 4
+        writer.close()
+        await gone(front, 1)
+        again = h2_echo(other, "/", 10_000)
+        its_writer.write(other.data_to_send())
+        assert await statuses(other, its_reader, 1) == {again: "200"}
+        its_writer.close()
+
+
+async def gone(front: Front, left: int) -> None:
+    """Wait until this many connections are left."""
+    async with asyncio.timeout(5):
+        while front.connections > left:
+            await asyncio.sleep(0)
+
+
 async def test_requests_wait_while_replies_are_not_read() -> None:
     """They are not even begun; they are when the client reads, in their order."""
     async with served(UNREAD) as (app, front):

@@ -18,9 +18,7 @@ from rtour.engine.commands import Command
 from rtour.engine.model import Invocation, RequestSink, Target
 from rtour.server.access import Access
 from rtour.server.admin.app import About, Admin
-from rtour.server.attempt_terms import AttemptLimits
 from rtour.server.autopilot import Autopilot
-from rtour.server.byte_budget import ByteBudget
 from rtour.server.cleaner import Cleaner
 from rtour.server.counts import ConnectionCounts
 from rtour.server.defaults import defaults, route_settings
@@ -184,12 +182,10 @@ class Server:
             self._transport,
             Preconditions(self.registry, random, clock),
             clock,
-            AttemptLimits(limits.message_bytes_max, limits.eager_state_bytes_max),
+            limits,
             self.processor,
             sign,
             tracing.tracer if tracing else None,
-            outgoing=ByteBudget(limits.outgoing_bytes_max),
-            incoming=ByteBudget(limits.incoming_bytes_max),
         )
         self._routes = Routes(self.registry, route_settings(settings, CLUSTER_NAME))
         self.invoker = Invoker(
@@ -207,7 +203,11 @@ class Server:
             self._random,
             configured=self.settings.kafka_clusters,
         )
-        front_limits = FrontLimits(body_bytes_max=self.settings.limits.message_bytes_max)
+        limits = self.settings.limits
+        front_limits = FrontLimits(
+            body_bytes_max=limits.message_bytes_max,
+            unread_bytes_max=limits.unread_replies_bytes_max,
+        )
         access = self._access
         ingress = Ingress(
             self.registry,

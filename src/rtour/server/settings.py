@@ -36,6 +36,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pending_requests: int = 100_000
     outgoing_bytes_max: int = 256 << 20
     incoming_bytes_max: int = 256 << 20
+    unread_replies_bytes_max: int = 512 << 20
 
 
 class Settings(msgspec.Struct, frozen=True):

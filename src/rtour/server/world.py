@@ -11,6 +11,7 @@ from rtour.server.counts import AttemptCounts
 from rtour.server.identity import Sign
 from rtour.server.preconditions import Preconditions
 from rtour.server.processor import Processor
+from rtour.server.settings import Limits
 from rtour.server.transport import Transport
 from rtour.storage.sqlite import SqliteStorage
 
@@ -27,23 +28,20 @@ class World:
         transport: Transport,
         preconditions: Preconditions,
         clock: Clock,
-        limits: AttemptLimits,
+        limits: Limits,
         processor: Processor,
         sign: Sign,
         tracer: Tracer | None,
-        *,
-        outgoing: ByteBudget,
-        incoming: ByteBudget,
     ) -> None:
         self.storage = storage
         self.transport = transport
         self.preconditions = preconditions
         self.clock = clock
-        self.limits = limits
+        self.limits = AttemptLimits(limits.message_bytes_max, limits.eager_state_bytes_max)
         self.propose = processor.propose
         self.room = processor.room
         self.sign = sign
         self.tracer = tracer
-        self.outgoing = outgoing
-        self.incoming = incoming
+        self.outgoing = ByteBudget(limits.outgoing_bytes_max)
+        self.incoming = ByteBudget(limits.incoming_bytes_max)
         self.counts = AttemptCounts()

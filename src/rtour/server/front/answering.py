@@ -11,7 +11,7 @@ from email.utils import formatdate
 from typing import Protocol
 from urllib.parse import quote_from_bytes
 
-from rtour.server.front.limits import Budget, FrontLimits, Share
+from rtour.server.front.limits import Budget, FrontLimits, Share, Unread
 from rtour.server.web import TEXT, App, Headers, Reply, Request, text_reply
 
 _log = logging.getLogger("rtour.front")
@@ -22,12 +22,23 @@ TOO_MUCH = Reply(
     [TEXT, (b"retry-after", b"1")],
     b"too many large requests at once, the server is overloaded. Retry later.",
 )
-UNREAD_BODY = (
-    b"the request was handled, but there is no room for the reply: this connection has not read "
-    b"earlier ones. Read them as they come. The result of a call is there for whoever attaches to "
-    b"it, or repeats it with the same idempotency key."
+_NO_ROOM = b"the request was handled, but there is no room for the reply: "
+_STILL_THERE = (
+    b"The result of a call is there for whoever attaches to it, or repeats it with the same "
+    b"idempotency key."
 )
-UNREAD = Reply(503, [TEXT, (b"retry-after", b"1")], UNREAD_BODY)
+UNREAD = Reply(
+    503,
+    [TEXT, (b"retry-after", b"1")],
+    _NO_ROOM
+    + b"this connection has not read earlier ones. Read them as they come. "
+    + _STILL_THERE,
+)
+UNREAD_BY_OTHERS = Reply(
+    503,
+    [TEXT, (b"retry-after", b"1")],
+    _NO_ROOM + b"too many clients have not read theirs. Retry later. " + _STILL_THERE,
+)
 HEAD_TOO_LARGE = text_reply(431, "the request head is too large")
 TOO_SLOW = text_reply(408, "the request did not arrive in time")
 
@@ -53,6 +64,7 @@ class Shared:
         self.check = check
         self.limits = limits
         self.budget = Budget(limits)
+        self.unread = Unread(limits)
         self.stopping = False
 
 

@@ -20,6 +20,7 @@ from rtour.server.front.answering import (
     TOO_MUCH,
     TOO_SLOW,
     TWO_HOSTS,
+    UNREAD_BY_OTHERS,
     Refused,
     Shared,
     Stoppable,
@@ -30,7 +31,7 @@ from rtour.server.front.answering import (
     make_request,
     status_line,
 )
-from rtour.server.front.limits import Deadline, Share
+from rtour.server.front.limits import Deadline, Share, UnreadShare
 from rtour.server.web import Headers, Reply, Request, text_reply
 
 _log = logging.getLogger("rtour.front")
@@ -82,6 +83,7 @@ class Http1Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None  # answers the request that holds `_held`
         self._held: Share | None = None
         self._paused = False  # the client does not read what is written
+        self._unread = UnreadShare(shared.unread)
         self._resumed = asyncio.Event()
         self._lingering: int | None = None  # bytes still accepted after a refusal
         self._parser = httptools.HttpRequestParser(self)
@@ -123,6 +125,7 @@ class Http1Connection(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._deadline.close()
+        self._unread.set(0)
         self._resumed.set()
         if self._task is not None:
             self._task.cancel()
@@ -136,11 +139,13 @@ class Http1Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._paused = True
+        self._unread.set(self._transport.get_write_buffer_size())
         self._resumed.clear()
         self._deadline.set(self._limits.write_timeout_s)
 
     def resume_writing(self) -> None:
         self._paused = False
+        self._unread.set(0)
         self._resumed.set()
         if self._task is None and self._queue:
             self._begin_next()
@@ -255,7 +260,10 @@ class Http1Connection(asyncio.Protocol):
             reply = await answer(self._shared.app, arrived.request)
         finally:
             arrived.share.give_back()
-        streamed = not isinstance(reply.body, bytes)
+        size = len(reply.body) if isinstance(reply.body, bytes) else -1
+        streamed = size < 0
+        if size > _COPIED_BYTES_MAX and not self._shared.unread.has_room(size):
+            reply = UNREAD_BY_OTHERS
         keep_alive = (
             arrived.keep_alive
             and not self._shared.stopping

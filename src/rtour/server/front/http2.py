@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import cast
 
 import ngh2
@@ -16,7 +16,7 @@ from rtour.server.front.answering import (
     TOO_LARGE,
     TOO_MUCH,
     UNREAD,
-    UNREAD_BODY,
+    UNREAD_BY_OTHERS,
     Shared,
     Stoppable,
     answer,
@@ -25,50 +25,14 @@ from rtour.server.front.answering import (
     date_header,
     make_request,
 )
-from rtour.server.front.limits import Budget, Deadline, Share
-from rtour.server.web import Headers, Reply, text_reply
+from rtour.server.front.http2_stream import Stream
+from rtour.server.front.limits import Deadline, UnreadShare
+from rtour.server.web import Reply, text_reply
 
 _log = logging.getLogger("rtour.front")
 
 _NO_PATH = text_reply(405, "method not allowed")
 _STATUS = {status: b"%d" % status for status in range(100, 1000)}
-
-
-class _Stream:
-    """A request as it arrives, then the task that answers it."""
-
-    __slots__ = ("body", "headers", "last", "method", "refused", "share", "size", "target", "task")
-
-    def __init__(self, now: float, budget: Budget) -> None:
-        self.method = ""
-        self.target = b""
-        self.headers: Headers = []
-        self.body: list[bytes] = []
-        self.size = 0
-        self.share = Share(budget)
-        self.last = now
-        self.refused = False
-        self.task: asyncio.Task[None] | None = None
-
-    def read_head(self, fields: Iterable[tuple[bytes, bytes]]) -> int:
-        """Take a head apart; returns its size."""
-        authority = None
-        size = 0
-        for name, value in fields:
-            size += len(name) + len(value)
-            if name[:1] != b":":
-                self.headers.append((name, value))
-            elif name == b":method":
-                self.method = value.decode("ascii", "replace")
-            elif name == b":path":
-                self.target = value
-            elif name == b":authority":
-                authority = value
-        if authority is not None:
-            # It is what the client asked for, whatever a `host` beside it says (RFC 9113 §8.3.1).
-            self.headers = [field for field in self.headers if field[0] != b"host"]
-            self.headers.append((b"host", authority))
-        return size
 
 
 class Http2Connection(asyncio.Protocol):
@@ -80,9 +44,10 @@ class Http2Connection(asyncio.Protocol):
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._deadline = Deadline(self._loop, self._expired)
-        self._streams: dict[int, _Stream] = {}
+        self._streams: dict[int, Stream] = {}
         self._arriving: set[int] = set()  # streams whose request is not complete
         self._late: deque[int] = deque()  # and whose request waits until replies are read
+        self._unread = UnreadShare(shared.unread)
         self._room = asyncio.Event()  # set when queued bytes may have left
         self._paused = False
         self._flushing = False
@@ -134,6 +99,7 @@ class Http2Connection(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         self._closing = True
         self._deadline.close()
+        self._unread.set(0)
         self._room.set()
         for stream_id in list(self._streams):
             self._forget(stream_id)
@@ -168,14 +134,24 @@ class Http2Connection(asyncio.Protocol):
             self._dispatch()
             if not data:
                 break
+        if not self._closing:
+            self._count_unread()
         self._begin_late()
         self._room.set()
         self._watch()
 
+    def _count_unread(self) -> None:
+        """What the client's windows hold back, and what its socket does."""
+        unread = self._connection.queued_body_size()
+        if self._paused:
+            unread += self._transport.get_write_buffer_size()
+        if unread != self._unread.bytes:
+            self._unread.set(unread)
+
     # --- the client's side -----------------------------------------------------------------------
 
     def _on_request(self, event: ngh2.RequestReceived) -> None:
-        stream = self._streams[event.stream_id] = _Stream(self._loop.time(), self._shared.budget)
+        stream = self._streams[event.stream_id] = Stream(self._loop.time(), self._shared.budget)
         if not event.end_stream:
             self._arriving.add(event.stream_id)
         size = stream.read_head(event.headers)
@@ -239,7 +215,7 @@ class Http2Connection(asyncio.Protocol):
 
     # --- answers ---------------------------------------------------------------------------------
 
-    def _begin(self, stream_id: int, stream: _Stream) -> None:
+    def _begin(self, stream_id: int, stream: Stream) -> None:
         self._arriving.discard(stream_id)
         if self._late or self._connection.queued_body_size() > self._limits.h2_unread_bytes:
             self._late.append(stream_id)
@@ -254,10 +230,10 @@ class Http2Connection(asyncio.Protocol):
             if stream is not None:
                 self._answer(stream_id, stream)
 
-    def _answer(self, stream_id: int, stream: _Stream) -> None:
+    def _answer(self, stream_id: int, stream: Stream) -> None:
         stream.task = self._loop.create_task(self._respond(stream_id, stream))
 
-    async def _respond(self, stream_id: int, stream: _Stream) -> None:
+    async def _respond(self, stream_id: int, stream: Stream) -> None:
         body = b"".join(stream.body)
         stream.body = []
         request = make_request(stream.method, stream.target, stream.headers, body, stream.share)
@@ -271,17 +247,28 @@ class Http2Connection(asyncio.Protocol):
             # The closing of the stream, which the flush brings, must not cancel this task.
             stream.task = None
             body = b"" if empty else reply.body
-            if not self._has_room_for(body):
-                reply, body = UNREAD, UNREAD_BODY
+            if (refusal := self._without_room(len(body))) is not None:
+                reply = refusal
+                assert isinstance(reply.body, bytes)
+                body = reply.body
             self._send(stream_id, reply, body)
             return
         await self._stream(stream_id, reply, empty=empty)
 
-    def _has_room_for(self, body: bytes) -> bool:
-        if len(body) <= self._limits.small_bytes_max:
-            return True  # no more than there may be streams
-        unread = self._connection.queued_body_size()
-        return not unread or unread + len(body) <= self._limits.h2_unread_bytes_max
+    def _without_room(self, size: int) -> Reply | None:
+        """What to say instead of a reply of this size, if too much is unread already."""
+        mine, everybodys = self._unread, self._shared.unread
+        if size <= self._limits.small_bytes_max:
+            if not mine.bytes:
+                return None  # whoever reads gets all that is small
+        else:
+            unread = self._connection.queued_body_size()
+            if unread and unread + size > self._limits.h2_unread_bytes_max:
+                return UNREAD
+        if not everybodys.has_room(size):
+            return UNREAD_BY_OTHERS
+        mine.set(mine.bytes + size)  # until the next flush finds out how much is left of it
+        return None
 
     def _send(self, stream_id: int, reply: Reply, body: bytes) -> None:
         try:
@@ -327,7 +314,7 @@ class Http2Connection(asyncio.Protocol):
             self._streams[stream_id].task = None
             self._connection.end_stream(stream_id)
 
-    def _refuse(self, stream_id: int, stream: _Stream, reply: Reply) -> None:
+    def _refuse(self, stream_id: int, stream: Stream, reply: Reply) -> None:
         """Answer before the request is complete; what is still sent is dropped."""
         stream.refused = True
         stream.body = []
@@ -343,7 +330,7 @@ class Http2Connection(asyncio.Protocol):
             return
         if self._arriving:
             self._deadline.set(self._limits.body_idle_timeout_s)
-        elif self._connection.queued_body_size():
+        elif self._unread.bytes:
             self._deadline.set(self._limits.write_timeout_s)
         elif not self._streams:
             self._deadline.set(self._limits.idle_timeout_s)

@@ -27,6 +27,8 @@ class FrontLimits(msgspec.Struct, frozen=True):
     # those under way hear, instead of a large reply, that there is no room for it.
     h2_unread_bytes: int = 64 << 20
     h2_unread_bytes_max: int = 256 << 20
+    # And of all connections together.
+    unread_bytes_max: int = 512 << 20
     send_buffer_bytes: int = 256 << 10
     head_timeout_s: float = 10.0
     body_idle_timeout_s: float = 60.0
@@ -82,6 +84,31 @@ class Budget:
         self.left = limits.requests_bytes_max
         self.small_bytes_max = limits.small_bytes_max
         self.kept_for_small_bytes = min(limits.kept_for_small_bytes, limits.requests_bytes_max // 2)
+
+
+class Unread:
+    """Bytes of replies that the clients of a front have not taken, all connections together."""
+
+    def __init__(self, limits: FrontLimits) -> None:
+        self.bytes = 0
+        self._bytes_max = limits.unread_bytes_max
+
+    def has_room(self, amount: int) -> bool:
+        return self.bytes + amount <= self._bytes_max
+
+
+class UnreadShare:
+    """What one connection has of it."""
+
+    __slots__ = ("_all", "bytes")
+
+    def __init__(self, everybodys: Unread) -> None:
+        self._all = everybodys
+        self.bytes = 0
+
+    def set(self, amount: int) -> None:
+        self._all.bytes += amount - self.bytes
+        self.bytes = amount
 
 
 class Share:

@@ -22,6 +22,7 @@ _log = logging.getLogger("rtour.front")
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _ACCEPTED_AT_ONCE = 256
+_WRITE_BUFFER_BYTES = 64 << 10
 _BACKLOG = 4096  # what Linux takes, unless told otherwise; beyond it clients are not even heard
 
 
@@ -49,6 +50,8 @@ class _Sniffer(asyncio.Protocol):
         # uvloop's transports are no subclasses of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
         _keep_alive(transport.get_extra_info("socket"))
+        # With TLS it would be more; what is below is not counted as unread.
+        self._transport.set_write_buffer_limits(_WRITE_BUFFER_BYTES)
         if not self._front.admit(self):
             self._transport.abort()
             return
@@ -132,6 +135,11 @@ class Front:
     def requests_bytes(self) -> int:
         """What they hold."""
         return self.requests_bytes_max - self.shared.budget.left
+
+    @property
+    def unread_bytes(self) -> int:
+        """What of replies the clients have not taken."""
+        return self.shared.unread.bytes
 
     @property
     def address(self) -> tuple[str, int]:

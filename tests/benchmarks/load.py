@@ -12,7 +12,7 @@ import itertools
 import subprocess
 import sys
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -106,7 +106,7 @@ class Connection(asyncio.Protocol):
 async def _generate(load: Load) -> Report:
     parts = urlsplit(load.url)
     loop = asyncio.get_running_loop()
-    began = perf_counter()
+    began = monotonic()
     source = Source(load)
     opened = [
         (await loop.create_connection(lambda: Connection(source), parts.hostname, parts.port))[1]
@@ -118,9 +118,10 @@ async def _generate(load: Load) -> Report:
     return Report(
         requests=len(times),
         failures=source.failures,
-        seconds=perf_counter() - began,
+        seconds=monotonic() - began,
         p50_ms=times[len(times) // 2] * 1000,
         p99_ms=times[len(times) * 99 // 100] * 1000,
+        began=began,
     )
 
 

@@ -29,10 +29,14 @@ class Load(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """Times are those of single requests, from its first byte sent to its last one received."""
+    """Times are those of single requests, from its first byte sent to its last one received.
+
+    `began` is by the monotonic clock, which all processes share: before it, the generator started.
+    """
 
     requests: int
     failures: int
     seconds: float
     p50_ms: float
     p99_ms: float
+    began: float

@@ -23,7 +23,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import monotonic, perf_counter
 
 import httpx
 import msgspec
@@ -63,7 +63,6 @@ async def ask(setup: Setup, cell: Cell, seconds: float, *, light: bool) -> tuple
     )
     async with httpx.AsyncClient(timeout=60) as client:
         before = await no_ops_run(client, setup) if workload.deferred else 0
-        began = perf_counter()
         try:
             said = load.run(wanted, light=light)
         except (AssertionError, subprocess.CalledProcessError) as error:
@@ -75,7 +74,7 @@ async def ask(setup: Setup, cell: Cell, seconds: float, *, light: bool) -> tuple
         async with asyncio.timeout(DRAIN_S):
             while await no_ops_run(client, setup) - before < said.requests:
                 await asyncio.sleep(ASK_AGAIN_S)
-        return said, perf_counter() - began
+        return said, monotonic() - said.began
 
 
 async def measure_once(

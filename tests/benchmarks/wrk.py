@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from time import monotonic
 from urllib.parse import urlsplit
 
 from tests.benchmarks.loads import Load, Report
@@ -48,11 +49,12 @@ def run(load: Load) -> Report:
         script.flush()
         # It takes whole seconds only: a longer load than ours, which we end as ctrl-c does.
         command = ["wrk", "-t1", f"-c{load.connections}", f"-d{math.floor(load.seconds) + 1}s"]
+        began = monotonic()
         said = _ended_after(load.seconds, [*command, "--timeout", "30s", "-s", script.name, url])
     found = re.search(r"^REPORT (\S+) (\S+) (\S+) (\S+) (\S+)$", said, re.MULTILINE)
     assert found is not None, said
     requests, failures, took, p50, p99 = map(float, found.groups())
-    return Report(int(requests), int(failures), took, p50, p99)
+    return Report(int(requests), int(failures), took, p50, p99, began)
 
 
 def _ended_after(seconds: float, command: list[str]) -> str:

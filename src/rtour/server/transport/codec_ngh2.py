@@ -77,8 +77,10 @@ class Ngh2Codec:
             return
 
     def widen(self, unread: int) -> None:
+        # libnghttp2 returns credit when half a window of it has come together: with twice as much
+        # that half is never what the peer waits for.
         try:
-            self._connection.set_local_window_size(self._window + unread)
+            self._connection.set_local_window_size(self._window + 2 * unread)
         except ConnectionStateError:
             return
 

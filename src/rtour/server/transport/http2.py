@@ -217,7 +217,7 @@ class Http2Connection(asyncio.Protocol):
         stream.unread += len(data)
         self._unread += len(data)
         # Unread bytes of slow readers must not use up the window that all streams share.
-        if self._unread > self._window_for_unread + self._limits.h2_connection_window_bytes // 2:
+        if self._unread > self._window_for_unread + self._limits.h2_connection_window_bytes // 4:
             self._window_for_unread = self._unread
             self._codec.widen(self._unread)
         stream.exchange.on_data(data)

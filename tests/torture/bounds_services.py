@@ -22,6 +22,14 @@ async def echo(_ctx: rtour.Context, data: bytes) -> bytes:
     return data
 
 
+@BOUNDS.handler(output_serde=BytesSerde())
+async def much(ctx: rtour.Context, mebibytes: int) -> bytes:
+    """So much of a step, then a replay of it, and as much as an answer."""
+    kept = await ctx.run("much", lambda: b"x" * (mebibytes * MEBIBYTE), serde=BytesSerde())
+    await ctx.sleep(timedelta(milliseconds=1))
+    return kept
+
+
 @BOUNDS.handler()
 async def noop(_ctx: rtour.Context) -> str:
     """Nothing but the way there and back."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rtour.clock import Clock, SkippingClock, SystemClock
 from rtour.engine import actions as a
 from rtour.engine.commands import Command
-from rtour.engine.model import Invocation, RequestSink, Target
+from rtour.engine.model import Invocation, Target
 from rtour.server.access import Access
 from rtour.server.admin.app import About, Admin
 from rtour.server.autopilot import Autopilot
@@ -35,6 +35,7 @@ from rtour.server.live import live_attempts
 from rtour.server.metrics import Metrics
 from rtour.server.metrics.state_size import StateSize
 from rtour.server.outside import signing, tracing_to, transport_to
+from rtour.server.overload import Overload
 from rtour.server.preconditions import Preconditions
 from rtour.server.processor import Processor
 from rtour.server.query.endpoint import QueryEndpoint
@@ -43,9 +44,9 @@ from rtour.server.query.pace import Pace
 from rtour.server.query.postgres.listener import PostgresPort
 from rtour.server.registration import Registration
 from rtour.server.registry import Registry
-from rtour.server.requests import Requests, Stopping, StorageFailed
+from rtour.server.requests import Requests, Stopping, StorageFailed, waiting_for
 from rtour.server.routes import Routes
-from rtour.server.scrub import opened, scrub
+from rtour.server.scrub import is_left_to_check, opened, scrub
 from rtour.server.settings import Settings
 from rtour.server.tasks import TaskSet
 from rtour.server.tellings import Tellings
@@ -54,7 +55,7 @@ from rtour.server.timers import Timers
 from rtour.server.transport import Transport
 from rtour.server.world import World
 from rtour.storage.failures import DamagedError
-from rtour.storage.sqlite import EphemeralStorage, SqliteStorage
+from rtour.storage.sqlite import EphemeralStorage
 
 if TYPE_CHECKING:
     from rtour.server.tracing.setup import Tracing
@@ -63,8 +64,6 @@ log = logging.getLogger("rtour.server")
 
 CLUSTER_NAME = "localcluster"
 REQUEST_IDS_PER_MS = 1 << 20
-LATE_S = 1.0  # of the loop, or the processor: by then it is better to come again
-LATE_CALLERS = 500  # fewer are not why the loop is late
 LAST_ANSWERS_S = 0.5  # for telling clients whose time is up
 
 
@@ -217,7 +216,9 @@ class Server:
             self._target_of,
             own_headers=access.ingress_headers,
             tracer=self.tracing.tracer if self.tracing else None,
-            overloaded=self._overloaded,
+            overloaded=Overload(
+                self._lateness, self.requests, self.processor, self.invoker, self._routes
+            ).refuses,
         )
         self.ingress_counts = ingress.counts
         self.ingress = Front(ingress, front_limits, check=access.ingress, tls=access.http_tls)
@@ -300,7 +301,7 @@ class Server:
         self.timers.start()
         self.subscriptions.start()
         self._tasks.spawn(self.cleaner.run(), "cleaner")
-        if self._is_to_be_checked():
+        if is_left_to_check(self.storage, self.settings):
             self._tasks.spawn(
                 scrub(self.storage.path, self._machine, self._on_damage), "check of the data"
             )
@@ -321,15 +322,6 @@ class Server:
     def _dispatch(self, action: a.Action) -> None:
         self._takers[type(action)](action)
 
-    def _overloaded(self, service: str) -> bool:
-        """Whether callers had better come back later: what they need is too late already."""
-        if self._lateness.seconds > LATE_S and self.requests.pending > LATE_CALLERS:
-            return True
-        if self.processor.behind_s > LATE_S:
-            return True
-        ready = self.invoker.ready
-        return ready.crowded and ready.overloaded(self._routes.place_of(service))
-
     def _target_of(self, id_: str) -> Target | None:
         invocation: Invocation | None = self.storage.view.invocation(id_)
         return None if invocation is None else invocation.target
@@ -338,19 +330,8 @@ class Server:
         """A command changed nothing: whoever waits for it must not wait for ever."""
         if hasattr(command, "attempt") and hasattr(command, "id"):
             self.invoker.report_defect(command.id, error)
-        sink = getattr(command, "sink", None)
-        waiting = (
-            getattr(command, "request_id", 0),
-            getattr(command, "accept_request_id", 0),
-            sink.request_id if isinstance(sink, RequestSink) else 0,
-        )
-        for request_id in filter(None, waiting):
+        for request_id in waiting_for(command):
             self.requests.refuse(request_id, error)
-
-    def _is_to_be_checked(self) -> bool:
-        storage = self.storage
-        beside = self.settings.check_data == "beside"
-        return beside and isinstance(storage, SqliteStorage) and not storage.checked
 
     def _on_fatal(self, error: BaseException) -> None:
         log.critical("A commit failed, nothing after it would be durable: stopping. %s", error)

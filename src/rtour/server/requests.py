@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 from rtour.engine.actions import Respond, Response
 from rtour.engine.commands import Attach, Command, Detach, Invoke
+from rtour.engine.model import RequestSink
 from rtour.errors import RtourError
 
 _LASTING: Final = (Invoke, Attach)  # with a sink they wait for the end of an invocation
@@ -38,6 +39,17 @@ class Stopping(RtourError):  # noqa: N818
 
 class StorageFailed(RtourError):  # noqa: N818
     """A commit failed or the data is damaged: the server stops, nothing more can be promised."""
+
+
+def waiting_for(command: Command) -> Iterator[int]:
+    """The numbers of the requests that wait for an answer to it."""
+    sink = getattr(command, "sink", None)
+    numbers = (
+        getattr(command, "request_id", 0),
+        getattr(command, "accept_request_id", 0),
+        sink.request_id if isinstance(sink, RequestSink) else 0,
+    )
+    return filter(None, numbers)
 
 
 class _Party:

@@ -19,7 +19,7 @@ from rtour.clock import Clock
 from rtour.server.settings import Settings
 from rtour.storage.failures import DamagedError
 from rtour.storage.settings import SqliteSettings
-from rtour.storage.sqlite import SqliteStorage
+from rtour.storage.sqlite import EphemeralStorage, SqliteStorage
 
 log = logging.getLogger("rtour.storage")
 
@@ -29,6 +29,12 @@ def opened(settings: Settings) -> SqliteStorage:
     usual = SqliteSettings()
     whole = {"first": sys.maxsize, "never": 0}.get(settings.check_data, usual.check_bytes_max)
     return SqliteStorage(Path(settings.data), replace(usual, check_bytes_max=whole))
+
+
+def is_left_to_check(storage: EphemeralStorage | SqliteStorage, settings: Settings) -> bool:
+    """Whether the file is still to be checked, beside the server."""
+    beside = settings.check_data == "beside"
+    return beside and isinstance(storage, SqliteStorage) and not storage.checked
 
 
 async def scrub(path: Path, clock: Clock, on_damage: Callable[[DamagedError], None]) -> None:

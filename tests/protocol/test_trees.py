@@ -36,6 +36,21 @@ def test_folding_makes_children_first_and_in_order() -> None:
     assert told == "a(b(d(),e(f())),c())"
 
 
+def test_folding_looks_at_a_shared_node_once() -> None:
+    """What is made of one node twice, and so on sixty times, takes sixty steps."""
+    steps: list[tuple[int, list[int]]] = []
+
+    def make(node: Future, below: list[int]) -> int:
+        steps.append((id(node), below))
+        return 1 + sum(below)
+
+    tree = Future((1,))
+    for _ in range(60):
+        tree = Future(nested=(tree, tree))
+    assert fold(tree, nested, make) == 2**61 - 1
+    assert len(steps) == 61
+
+
 def test_folding_is_bounded_by_memory_alone() -> None:
     """A hundred thousand levels take a hundred thousand steps, and no stack."""
     assert fold(tower(100_000), nested, lambda _, below: 1 + sum(below)) == 100_000

@@ -233,3 +233,31 @@ async def test_nothing_to_wait_for() -> None:
     assert await rtour.wait_completed() == ([], [])
     with pytest.raises(ValueError, match="at least one"):
         rtour.select()
+
+
+TWICE: dict[str, Callable[[Any], Any]] = {
+    "race": lambda future: rtour.race(future, future),
+    "race of maps": lambda future: rtour.race(future.map(int), future.map(int)),
+    "any_succeeded": lambda future: rtour.any_succeeded(future, future),
+    "gather": lambda future: rtour.gather(future, future).map(lambda both: 5 + len(both)),
+    "all_succeeded": lambda future: rtour.all_succeeded(future, future).map(lambda both: both[1]),
+}
+
+
+@service.handler()
+async def doubled(ctx: rtour.Context, combinator: str) -> int:
+    future: Any = give(ctx, 7)
+    for _ in range(DEEP // 2):
+        future = TWICE[combinator](future)
+    waiting = rtour.race(future, never(ctx))
+    return int(await waiting)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("combinator", TWICE)
+async def test_the_same_future_may_be_combined_with_itself(
+    combinator: str, streaming: bool
+) -> None:
+    """Each is worked through once: by way of copies there would be two to the depth's power."""
+    peer = Peer(service, version=7, streaming=streaming)
+    assert await peer.invoke("S/doubled", combinator) == 7

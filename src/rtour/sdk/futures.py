@@ -74,7 +74,7 @@ class DurableFuture(Awaitable[T], Generic[T]):
         raise NotImplementedError
 
     def leaves(self) -> Sequence[LeafFuture[Any]]:
-        """The results that it is made of."""
+        """The results that it is made of, each once."""
         return ()
 
     def _compute(self) -> T:
@@ -227,15 +227,19 @@ class CompositeFuture(DurableFuture[T]):
         return fold(self, _unknown_composites, _tree_of)
 
     def leaves(self) -> Sequence[LeafFuture[Any]]:
-        found: list[LeafFuture[Any]] = []
+        found: dict[LeafFuture[Any], None] = {}
+        seen: set[DurableFuture[Any]] = set()
         todo: list[DurableFuture[Any]] = [self]
         while todo:
             future = todo.pop()
+            if future in seen:
+                continue
+            seen.add(future)
             if isinstance(future, CompositeFuture):
                 todo += reversed(future._parts)
             else:
-                found += future.leaves()
-        return found
+                found.update(dict.fromkeys(future.leaves()))
+        return list(found)
 
     def _combined(self, trees: list[Tree]) -> Tree:
         """Its own tree, from those of its parts."""

@@ -110,26 +110,25 @@ class _Told(NamedTuple):
 
 
 def to_future(tree: Node, ready: Mapping[Leaf, m.Result]) -> m.Future:
-    """The tree as the server is told: without the parts that are done."""
+    """The tree as the server is told: without the parts that are done, a node's parts once each."""
 
     def tell(node: Node, inner: list[_Told]) -> _Told:
         within = iter(inner)
         outcomes: list[Outcome] = []
         leaves: list[Leaf] = []
-        nested: list[m.Future] = []
+        nested: dict[int, m.Future] = {}
         for child in node.children:
             if isinstance(child, Node):
                 outcome, rest = next(within)
                 if outcome is Outcome.PENDING:
-                    nested.append(rest)
+                    nested[id(child)] = rest
             else:
                 outcome = _without_children(child, ready)
                 if outcome is Outcome.PENDING and not isinstance(child, Outcome):
                     leaves.append(child)
             outcomes.append(outcome)
-        return _Told(
-            _combine(node.combinator, outcomes), _future(node.combinator, leaves, tuple(nested))
-        )
+        rest = _future(node.combinator, leaves, tuple(nested.values()))
+        return _Told(_combine(node.combinator, outcomes), rest)
 
     return fold(tree, _nodes, tell).rest
 

@@ -67,8 +67,8 @@ ENGINE = (
     Mutant(
         "a repeated entry is not recognised",
         _JOURNAL + "on_store_entry",
-        "invocation is None or command.command_index != invocation.commands",
-        "invocation is None",
+        "invocation is not None and command.command_index == invocation.commands",
+        "invocation is not None",
     ),
     Mutant(
         "what came before the suspension is forgotten",
